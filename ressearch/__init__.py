@@ -1,0 +1,3 @@
+"""Neural architecture search over the residual design space."""
+
+__version__ = "0.1.0"

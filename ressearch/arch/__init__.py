@@ -1,0 +1,21 @@
+"""What a network is: described once as an `Architecture`, resolved to a `Plan`, counted by arithmetic. No torch."""
+
+from ressearch.arch.architecture import AXES, Architecture, Axis, InfeasibleError, Stage, name_of
+from ressearch.arch.cost import Cost, cost
+from ressearch.arch.named import named
+from ressearch.arch.plan import Plan, architecture_id, plan
+
+__all__ = [
+    "AXES",
+    "Architecture",
+    "Axis",
+    "Cost",
+    "InfeasibleError",
+    "Plan",
+    "Stage",
+    "architecture_id",
+    "cost",
+    "name_of",
+    "named",
+    "plan",
+]

@@ -1,0 +1,53 @@
+"""Widening rules: how the width grows over the blocks of the network. One function and one enum row each."""
+
+import math
+from collections.abc import Callable
+from enum import Enum, unique
+from typing import NamedTuple
+
+
+def additive(start: int, alpha: float, num_blocks: int) -> list[int]:
+    """Add alpha / num_blocks per block, from the stem width on: start + alpha in the end (PyramidNet).
+
+    Widths are rounded half up from the running unrounded value.
+
+    Source: Han et al. 2017, arXiv:1610.02915, equation 2.
+    """
+    return [math.floor(start + alpha * k / num_blocks + 0.5) for k in range(1, num_blocks + 1)]
+
+
+def multiplicative(start: int, alpha: float, num_blocks: int) -> list[int]:
+    """Multiply by alpha ** (1 / num_blocks) per block: start * alpha in the end (PyramidNet).
+
+    Source: Han et al. 2017, arXiv:1610.02915, equation 3.
+    """
+    return [math.floor(start * alpha ** (k / num_blocks) + 0.5) for k in range(1, num_blocks + 1)]
+
+
+class _Row(NamedTuple):
+    inner_widths: Callable[[int, float, int], list[int]] | None
+    least_alpha: float
+    summary: str
+
+
+@unique
+class Widening(Enum):
+    """Per stage (every stage names its width) or a pyramid (`alpha` decides the inner width of every block)."""
+
+    PER_STAGE = _Row(None, 0.0, "every stage has its own width")
+    ADDITIVE = _Row(additive, 0.0, "width grows by alpha / blocks in every block (additive PyramidNet)")
+    MULTIPLICATIVE = _Row(
+        multiplicative,
+        1.0,
+        "width grows by the factor alpha ** (1 / blocks) in every block (multiplicative PyramidNet)",
+    )
+
+    @property
+    def is_pyramid(self) -> bool:
+        """Whether `alpha` decides the widths."""
+        return self is not Widening.PER_STAGE
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value.summary

@@ -1,0 +1,5 @@
+"""Torch begins here: a plan becomes a module."""
+
+from ressearch.model.build import build
+
+__all__ = ["build"]
