@@ -1,0 +1,115 @@
+"""The one book of a study: an Optuna study in a SQLite file, written by the driver only."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+import sqlalchemy
+from optuna.distributions import BaseDistribution
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+DATABASE = "study.db"
+
+Direction = Literal["maximize", "minimize"]
+
+
+class StudyError(ValueError):
+    """A study that is missing, damaged, in use, or of another search space."""
+
+
+def database_url(path: Path) -> str:
+    """Return the URL under which Optuna's own tools open the study of a directory."""
+    return f"sqlite:///{(path / DATABASE).absolute()}"
+
+
+def create_study(directory: Path, directions: Sequence[Direction]) -> Study:
+    """Open the study of a directory for writing, creating it where there is none.
+
+    Write-ahead logging lets readers in while the driver writes and halves the cost of a write; with it,
+    synchronous=NORMAL still survives a killed process.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with _readable(directory):
+        storage = RDBStorage(database_url(directory))
+        sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
+        storage.engine.dispose()  # connections opened before the listener are replaced
+        return optuna.create_study(
+            storage=storage, study_name=directory.name, directions=list(directions), load_if_exists=True
+        )
+
+
+def load_study(directory: Path) -> Study:
+    """Open the study of a directory for reading.
+
+    Raises:
+        StudyError: If there is none, or its file is not a study.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if not (directory / DATABASE).is_file():
+        raise StudyError(f"{directory}: no study here ({DATABASE} is missing){_nearby(directory)}")
+    with _readable(directory):
+        return optuna.load_study(study_name=None, storage=RDBStorage(database_url(directory)))
+
+
+class Book:
+    """Trials of one study behind three verbs; serves the file and the sampler's copy in memory alike."""
+
+    def __init__(self, study: Study, storage: BaseStorage) -> None:
+        self._storage = storage
+        self._study_id = storage.get_study_id_from_name(study.study_name)
+
+    def open(
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+    ) -> FrozenTrial:
+        """Add a running trial in one transaction."""
+        template = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(params),
+            distributions={name: distributions[name] for name in params},
+            user_attrs=dict(attributes),
+        )
+        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template_trial=template))
+
+    def report(self, trial_id: int, epoch: int, value: float) -> None:
+        """Write the value of one epoch."""
+        self._storage.set_trial_intermediate_value(trial_id, epoch, value)
+
+    def close(
+        self, trial_id: int, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
+    ) -> None:
+        """Write all attributes, then the state: a finished trial can no longer be changed."""
+        for name, value in attributes.items():
+            self._storage.set_trial_user_attr(trial_id, name, value)
+        self._storage.set_trial_state_values(trial_id, state, values)
+
+
+class _readable:  # noqa: N801 - a context manager, used like a function
+    """Turn what SQLite says of a damaged file into one message."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, sqlalchemy.exc.DatabaseError | KeyError | AssertionError | RuntimeError):
+            reason = str(error).splitlines()[0]
+            raise StudyError(f"{self._directory / DATABASE}: cannot be used as a study: {reason}") from error
+
+
+def _use_write_ahead_log(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _nearby(directory: Path) -> str:
+    """Name the studies beside a directory that is none."""
+    studies = sorted(path.parent.name for path in directory.parent.glob(f"*/{DATABASE}"))
+    return f"; studies in {directory.parent} are {', '.join(studies)}" if studies else ""

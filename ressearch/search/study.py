@@ -1,0 +1,338 @@
+"""The search itself: what to train next, what is kept of it, when a trial ends. No Ray, no torch."""
+
+import math
+import time
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
+
+from ressearch.arch import Cost, cost, plan
+from ressearch.search.asha import Asha, default_first_rung
+from ressearch.search.proposer import Proposal, Proposer
+from ressearch.search.records import INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
+from ressearch.search.storage import Book, Direction, create_study
+from ressearch.search.worker import Assignment, trial_seed
+from ressearch.space.settings import Limits
+from ressearch.space.space import Candidate, Space
+from ressearch.train.data import Prepared
+from ressearch.train.loop import EpochResult
+from ressearch.train.recipe import Recipe
+from ressearch.train.source import ImageShape
+
+MAX_RETRIES = 2
+"""Times that a candidate is trained again after its worker was lost; a third loss is its own fault."""
+
+
+@dataclass
+class RunningTrial:
+    """A trial that a worker has, with what it reported so far."""
+
+    number: int
+    trial_id: int
+    proposal: Proposal
+    ancestor: str | None
+    curve: list[dict[str, float]] = field(default_factory=list)
+    seconds: float = 0.0
+    stopped: bool = False
+
+    @property
+    def candidate(self) -> Candidate:
+        """What is trained."""
+        return self.proposal.candidate
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """A candidate that is trained before the sampler is asked."""
+
+    candidate: Candidate
+    ancestor: str | None = None
+    retry_of: int | None = None
+
+
+class Search:
+    """The state of one run and the sole writer of its study; backends drive it.
+
+    A backend calls `next_trial` for an assignment, `epoch` for every epoch (False means stop this trial) and
+    `finish` when a trial has ended, in whatever way.
+
+    Attributes:
+        running: Trials that workers have, by number.
+        records: Finished trials of all sessions, by number.
+        exhausted: The sampler found no new candidate.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        space: Space,
+        shape: ImageShape,
+        images: Prepared | None,
+        target: int,
+    ) -> None:
+        directions: list[Direction] = ["maximize"] + ["minimize"] * (len(space.objectives) - 1)
+        self.space = space
+        self.target = target
+        self.running: dict[int, RunningTrial] = {}
+        self.exhausted = False
+        self.session = Session()
+        self._directory = directory.absolute()
+        self._shape = shape
+        self._images = images
+        study = create_study(directory, directions)
+        self._storage = study._storage
+        self._book = Book(study, self._storage)
+        self._study_id = study._study_id
+        trials = self._close_lost(study.get_trials(deepcopy=False))
+        self.records: dict[int, TrialRecord] = {trial.number: record_of(trial) for trial in trials}
+        self._asha = self._restored_asha()
+        self._proposer = Proposer(space, shape, directions, seed=trial_seed(space.sampler.seed, -1 - len(trials)))
+        self._proposer.restore(trials)
+        self._waiting = deque(self._restored_queue())
+
+    # What backends call
+
+    def next_trial(self) -> Assignment | None:
+        """Open the next trial, or return None when enough are finished or under way, or none can be found."""
+        if self.num_finished + len(self.running) >= self.target or self.exhausted:
+            return None
+        if self._waiting:
+            waiting = self._waiting.popleft()
+            proposal = self._proposer.expect(waiting.candidate)
+        else:
+            found = self._proposer.propose()
+            if found is None:
+                self.exhausted = True
+                return None
+            proposal, waiting = found, _Waiting(found.candidate)
+        return self._open(proposal, waiting)
+
+    def epoch(self, number: int, result: EpochResult, seconds: float) -> bool:
+        """Record an epoch; return whether the trial goes on. `seconds` counts from the trial's start."""
+        trial = self.running[number]
+        if not trial.curve:
+            self.session.begin(seconds)
+        trial.curve.append(asdict(result))
+        trial.seconds = seconds
+        if len(self.space.objectives) == 1:  # Optuna keeps no intermediate values with several objectives
+            self._book.report(trial.trial_id, result.epoch, result.val_accuracy)
+        if self._asha is None or result.epoch >= self.space.recipe.epochs:
+            return True
+        if trial.ancestor:  # a reference is trained to the end: stopping it would tell nothing
+            self._asha.record(result.epoch, result.val_accuracy)
+            return True
+        trial.stopped = self._asha.stops(result.epoch, result.val_accuracy)
+        return not trial.stopped
+
+    def finish(
+        self, number: int, *, reason: str | None = None, message: str = "", seconds: float | None = None
+    ) -> None:
+        """Close a trial truthfully: failed with a reason, complete at full length, else stopped by the scheduler.
+
+        A trial that ended in no such way has lost its worker.
+        """
+        trial = self.running[number]
+        trial.seconds = seconds if seconds is not None else trial.seconds
+        values: list[float] | None = None
+        if reason is None and len(trial.curve) >= self.space.recipe.epochs:
+            state, values = TrialState.COMPLETE, self._values(trial)
+        elif reason is None and trial.stopped:
+            state, values = TrialState.PRUNED, self._values(trial)
+        else:
+            state, reason = TrialState.FAIL, reason or "worker_lost"
+        attributes: dict[str, Any] = {"curve": trial.curve, "seconds": trial.seconds}
+        if reason:
+            attributes |= {"reason": reason, "message": message}
+        self._book.close(trial.trial_id, state, values, attributes)
+        del self.running[number]
+        self.records[number] = record_of(self._storage.get_trial(trial.trial_id))
+        self.session.end(trial.seconds)
+        self._tell_proposer(trial, state, reason, values)
+        if reason == "worker_lost" and self._num_losses(self.records[number]) <= MAX_RETRIES:
+            self._waiting.append(_Waiting(trial.candidate, trial.ancestor, retry_of=number))
+
+    def interrupt(self) -> None:
+        """Close every running trial; the next session trains them again."""
+        for number in list(self.running):
+            self.finish(number, reason="interrupted", message="the run was interrupted")
+
+    # What displays read
+
+    @property
+    def num_finished(self) -> int:
+        """Trials that count towards the target."""
+        return sum(record.is_finished for record in self.records.values())
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to train."""
+        return not self.running and (self.num_finished >= self.target or self.exhausted)
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Candidates refused in this session, by rule."""
+        return self._proposer.refused
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """Best finished trial within the limits."""
+        return best_of(list(self.records.values()))
+
+    # Inside
+
+    def _open(self, proposal: Proposal, waiting: _Waiting) -> Assignment:
+        candidate = proposal.candidate
+        architecture, recipe = candidate.architecture.to_dict(), asdict(candidate.recipe)
+        number = len(self._storage.get_all_trials(self._study_id, deepcopy=False))
+        seed = trial_seed(self.space.sampler.seed, number)
+        trial = self._book.open(
+            candidate.params or {},
+            self._proposer.distributions,
+            {
+                "architecture": architecture,
+                "architecture_id": candidate.architecture_id,
+                "candidate_id": candidate.id,
+                "recipe": recipe,
+                **asdict(candidate.cost),
+                "within_limits": _is_within(self.space.limits, candidate.cost),
+                "ancestor": waiting.ancestor,
+                "retry_of": waiting.retry_of,
+                "seed": seed,
+            },
+        )
+        assert trial.number == number
+        self.running[number] = RunningTrial(number, trial._trial_id, proposal, waiting.ancestor)
+        return Assignment(
+            number=number,
+            seed=seed,
+            architecture=architecture,
+            recipe=recipe,
+            epochs=candidate.recipe.epochs,
+            images=self._images,
+            directory=trial_directory(self._directory, number),
+            num_threads=self.space.resources.cpus_per_trial,
+        )
+
+    def _values(self, trial: RunningTrial) -> list[float]:
+        measures = {**asdict(trial.candidate.cost), "seconds": trial.seconds, **trial.curve[-1]}
+        measures["seconds"] = trial.seconds
+        return [float(measures[name]) for name in self.space.objectives]
+
+    def _tell_proposer(
+        self, trial: RunningTrial, state: TrialState, reason: str | None, values: Sequence[float] | None
+    ) -> None:
+        if reason in INFRASTRUCTURE:
+            self._proposer.forget(trial.proposal)
+        elif reason:
+            self._proposer.learn(trial.proposal, TrialState.PRUNED, None, {})
+        else:
+            self._proposer.learn(trial.proposal, state, values, self._intermediate(trial.curve))
+
+    def _intermediate(self, curve: Sequence[Mapping[str, float]]) -> dict[int, float]:
+        if len(self.space.objectives) > 1:
+            return {}
+        return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in curve}
+
+    def _close_lost(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
+        """Close the trials that a killed driver left running."""
+        for trial in trials:
+            if trial.state == TrialState.RUNNING:
+                attributes = {"reason": "lost_driver", "message": "the driver ended while this trial was running"}
+                self._book.close(trial._trial_id, TrialState.FAIL, None, attributes)
+        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def _restored_asha(self) -> Asha | None:
+        scheduler, epochs = self.space.scheduler, self.space.recipe.epochs
+        if scheduler.name == "none":
+            return None
+        first_rung = scheduler.first_rung or default_first_rung(epochs)
+        asha = Asha(first_rung, scheduler.reduction_factor, epochs)
+        for record in self.records.values():
+            if record.is_finished:
+                asha.restore({int(epoch["epoch"]): epoch["val_accuracy"] for epoch in record.curve})
+        return asha
+
+    def _restored_queue(self) -> list[_Waiting]:
+        """Return what is trained first: ancestors that are missing, then trials that were cut off."""
+        records = list(self.records.values())
+        retried = {record.retry_of for record in records}
+        lost = [
+            record
+            for record in records
+            if record.reason in INFRASTRUCTURE
+            and record.number not in retried
+            and self._num_losses(record) <= MAX_RETRIES
+        ]
+        present = {record.ancestor for record in records if record.is_finished} | {record.ancestor for record in lost}
+        ancestors = [
+            _Waiting(self.space.ancestor(name, self._shape), name)
+            for name in self.space.ancestors
+            if name not in present
+        ]
+        again = [_Waiting(self._restored_candidate(record), record.ancestor, record.number) for record in lost]
+        return ancestors + again
+
+    def _restored_candidate(self, record: TrialRecord) -> Candidate:
+        architecture = record.build_architecture()
+        resolved = plan(architecture, self._shape.channels, self._shape.num_classes)
+        return Candidate(
+            record.params,
+            architecture,
+            Recipe(**record.recipe),
+            cost(resolved, self._shape.resolution),
+            self.space.searched_recipe,
+        )
+
+    def _num_losses(self, record: TrialRecord) -> int:
+        """Count how often the worker of a candidate was lost; ends of the driver are not its fault."""
+        losses = 0
+        number: int | None = record.number
+        while number is not None:
+            earlier = self.records[number]
+            losses += earlier.reason == "worker_lost"
+            number = earlier.retry_of
+        return losses
+
+
+def _is_within(limits: Limits, counted: Cost) -> bool:
+    return all(
+        (bounds.min is None or bounds.min <= got) and (bounds.max is None or got <= bounds.max)
+        for bounds, got in ((limits.num_params, counted.num_params), (limits.num_macs, counted.num_macs))
+    )
+
+
+@dataclass
+class Session:
+    """Time account of one session."""
+
+    started: float = field(default_factory=time.time)
+    first_start: float = math.inf
+    last_end: float = -math.inf
+    busy_seconds: float = 0.0
+    num_trials: int = 0
+
+    def begin(self, seconds: float) -> None:
+        """Note that a trial has run for `seconds` by now."""
+        self.first_start = min(self.first_start, time.time() - seconds)
+
+    def end(self, seconds: float) -> None:
+        """Note that a trial has ended after `seconds` of worker time."""
+        self.last_end = time.time()
+        self.busy_seconds += seconds
+        self.num_trials += 1
+
+    def summary(self, num_workers: int) -> dict[str, float]:
+        """Wall-clock seconds, the workers' busy share, and worker seconds per trial spent on anything but trials."""
+        span = max(0.0, self.last_end - self.first_start) if self.num_trials else 0.0
+        idle = max(0.0, span * num_workers - self.busy_seconds)
+        return {
+            "seconds": time.time() - self.started,
+            "num_trials": self.num_trials,
+            "num_workers": num_workers,
+            "busy_share": min(1.0, self.busy_seconds / (span * num_workers)) if span else 0.0,
+            "overhead_per_trial": idle / self.num_trials if self.num_trials else 0.0,
+        }
