@@ -1,0 +1,268 @@
+"""Laws of every space: what is drawn, what it becomes, and the way back."""
+
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ressearch.arch import AXES, InfeasibleError, name_of
+from ressearch.space import Space, Value, load_space, random_choose
+from ressearch.train.recipe import Recipe
+from ressearch.train.source import ImageShape
+
+SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
+SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
+Load = Callable[..., Space]
+
+
+@pytest.fixture(scope="session")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
+    """Read a space from the axes of its architecture section, and other sections."""
+    path = tmp_path_factory.mktemp("spaces") / "space.yaml"
+
+    def loaded(axes: dict[str, Any], **sections: Any) -> Space:
+        architecture = {"stages": 2, "depth": 1, "width": 16, **axes}
+        path.write_text(yaml.safe_dump({"version": 1, "architecture": architecture, **sections}, sort_keys=False))
+        return load_space(path)
+
+    return loaded
+
+
+# Any mixture of fixed, searched and conditional axes; conditions run upwards in this list only, so never in a circle.
+CONTROLLED: dict[str, tuple[list[Value], list[tuple[str, Value]]]] = {
+    "activation": (["relu", "silu", "gelu"], []),
+    "transform": (["basic", "bottleneck"], [("activation", "relu")]),
+    "bottleneck_ratio": ([0.5, 1.0], [("transform", "bottleneck"), ("activation", "silu")]),
+    "cardinality": ([1, 2, 4], [("transform", "bottleneck"), ("bottleneck_ratio", 0.5)]),
+    "se": (["none", "standard"], [("transform", "basic")]),
+    "se_ratio": ([4, 8], [("se", "standard"), ("cardinality", 2)]),
+}
+
+
+@st.composite
+def architectures(draw: st.DrawFn) -> dict[str, Any]:
+    axes: dict[str, Any] = {}
+    for name, (values, controllers) in CONTROLLED.items():
+        possible = [(axis, value) for axis, value in controllers if "choice" in str(axes.get(axis))]
+        domain: dict[str, Any] = {"choice": values}
+        conditional = {**domain, "when": dict([draw(st.sampled_from(possible))])} if possible else domain
+        options: list[Any] = [None, domain, conditional]
+        if AXES[name].per_stage:
+            options += [[domain, conditional], [conditional, conditional]]
+        if (chosen := draw(st.sampled_from(options))) is not None:
+            axes[name] = chosen
+    return axes
+
+
+relaxed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
+
+
+@relaxed
+@given(axes=architectures())
+def test_a_space_has_as_many_points_as_it_enumerates(load: Load, axes: dict[str, Any]) -> None:
+    space = load(axes)
+    points = [tuple(sorted(params.items())) for params in space.enumerate()]
+    assert len(points) == len(set(points)) == space.size
+
+
+@relaxed
+@given(axes=architectures(), seed=st.integers(0, 999))
+def test_a_drawn_point_is_enumerated(load: Load, axes: dict[str, Any], seed: int) -> None:
+    space = load(axes)
+    assert space.draw(random_choose(Random(seed))) in list(space.enumerate())
+
+
+@relaxed
+@given(axes=architectures(), seed=st.integers(0, 999))
+def test_controllers_come_first_and_only_active_parameters_are_drawn(
+    load: Load, axes: dict[str, Any], seed: int
+) -> None:
+    space = load(axes)
+    params = space.draw(random_choose(Random(seed)))
+    seen: set[str] = set()
+    for parameter in space.parameters:
+        assert {name for condition in parameter.when for name in condition.parameters} <= seen
+        seen.add(parameter.name)
+        assert (parameter.name in params) == parameter.is_active(params)
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+@relaxed
+@given(seed=st.integers(0, 2**32))
+def test_a_point_is_a_candidate_or_refused_by_a_known_rule(path: Path, seed: int) -> None:
+    space = load_space(path)
+    params = space.draw(random_choose(Random(seed)))
+    try:
+        candidate = space.candidate(params, SHAPE)
+    except InfeasibleError as error:
+        refusing = error.rule
+    else:
+        refusing = None
+    if refusing is not None:
+        assert refusing in {*AXES, "num_params", "num_macs"}
+        return
+    assert candidate.params == params
+    again = space.params_of(candidate)
+    assert again is not None
+    assert space.candidate(again, SHAPE).id == candidate.id
+    for bounds, got in (
+        (space.limits.num_params, candidate.cost.num_params),
+        (space.limits.num_macs, candidate.cost.num_macs),
+    ):
+        assert (bounds.min or 0) <= got <= (bounds.max or got)
+
+
+ENUM_MEMBERS = [
+    pytest.param(axis.name, member, id=f"{axis.name}-{name_of(member)}")
+    for axis in AXES.values()
+    if issubclass(axis.kind, Enum)
+    for member in axis.kind
+]
+
+
+@pytest.mark.parametrize(("axis", "member"), ENUM_MEMBERS)
+def test_every_name_survives_yaml(load: Load, axis: str, member: Enum) -> None:
+    name = name_of(member)
+    pyramid = {"alpha": 16} if axis == "widening" else {}
+    fixed = load({**pyramid, axis: name}).candidate({}, SHAPE).architecture
+    searched = load({**pyramid, axis: {"choice": [name]}}).candidate({axis: name}, SHAPE).architecture
+    for architecture in (fixed, searched):
+        holder = architecture.stages[0] if AXES[axis].per_stage else architecture
+        assert getattr(holder, axis) is member
+
+
+@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
+def test_a_shipped_space_begins_with_its_question_and_its_paper(path: Path) -> None:
+    first, second, third, *_ = path.read_text().splitlines()
+    assert first.startswith("# ")
+    assert first.endswith("?")
+    assert second.startswith("# Paper: ")
+    assert "arXiv:" in second
+    assert third == ""
+    assert load_space(path).question == first.removeprefix("# ")
+
+
+def test_there_are_the_shipped_spaces() -> None:
+    names = {"cardinality", "cifar10", "orderings", "pyramid", "quickstart", "shortcuts", "squeeze-excitation"}
+    assert names <= {path.stem for path in SPACES}
+
+
+def test_one_value_for_all_stages_or_one_for_each(load: Load) -> None:
+    space = load({"depth": {"int": {"low": 1, "high": 3}}, "width": [16, {"choice": [32, 64]}]})
+    assert [parameter.name for parameter in space.parameters] == ["depth", "width_2"]
+    stages = space.candidate({"depth": 3, "width_2": 64}, SHAPE).architecture.stages
+    assert [(stage.depth, stage.width, stage.stride) for stage in stages] == [(3, 16, 1), (3, 64, 2)]
+
+
+def test_a_condition_in_a_stage_reads_that_stage(load: Load) -> None:
+    either = {"choice": ["none", "standard"]}
+    ratio = {"choice": [4, 8], "when": {"se": "standard"}}
+    space = load({"se": [either, either], "se_ratio": [ratio, ratio]})
+    assert set(space.draw(first_or(se_2="standard"))) == {"se_1", "se_2", "se_ratio_2"}
+
+
+def test_a_condition_for_all_stages_holds_if_it_holds_in_any(load: Load) -> None:
+    either = {"choice": ["none", "standard"]}
+    space = load({"se": [either, either], "se_ratio": {"choice": [4, 8], "when": {"se": "standard"}}})
+    assert set(space.draw(first_or(se_2="standard"))) == {"se_1", "se_2", "se_ratio"}
+    assert set(space.draw(first_or())) == {"se_1", "se_2"}
+
+
+def test_a_fixed_stage_can_decide_a_condition(load: Load) -> None:
+    ratio = {"choice": [4, 8], "when": {"se": "standard"}}
+    assert not load({"se": ["standard", {"choice": ["none"]}], "se_ratio": ratio}).is_conditional
+    assert load({"se": ["none", {"choice": ["none", "standard"]}], "se_ratio": ratio}).is_conditional
+
+
+def test_an_inactive_axis_has_its_default_and_makes_conditions_on_it_false(load: Load) -> None:
+    space = load(
+        {
+            "activation": {"choice": ["relu", "silu"]},
+            "transform": {"choice": ["bottleneck", "basic"], "when": {"activation": "silu"}},
+            "shortcut": {"choice": ["projection", "none"], "when": {"transform": "basic"}},
+        }
+    )
+    params = space.draw(first_or())
+    assert params == {"activation": "relu"}
+    (stage, _) = space.candidate(params, SHAPE).architecture.stages
+    assert name_of(stage.transform) == "basic"
+    assert name_of(stage.shortcut) == "zero_pad"
+
+
+def test_widths_can_leave_with_the_rule_that_reads_them(load: Load) -> None:
+    widening = {"choice": ["per_stage", "additive"]}
+    width = {"choice": [16, 32], "when": {"widening": "per_stage"}}
+    alpha = {"choice": [8, 16], "when": {"widening": "additive"}}
+    space = load({"widening": widening, "width": width, "alpha": alpha})
+    assert space.size == 4
+    for params in space.enumerate():
+        blocks = space.candidate(params, SHAPE).architecture.blocks
+        assert blocks[-1].c_out == params.get("width", 16 + int(params.get("alpha", 0)))
+
+
+def test_an_unfit_set_of_parameters_is_refused(load: Load) -> None:
+    space = load({"se": {"choice": ["none", "standard"]}, "se_ratio": {"choice": [4], "when": {"se": "standard"}}})
+    with pytest.raises(ValueError, match="parameter 'se' is missing"):
+        space.candidate({}, SHAPE)
+    with pytest.raises(ValueError, match="se: got 'off', expected none, standard"):
+        space.candidate({"se": "off"}, SHAPE)
+    with pytest.raises(ValueError, match="'se_ratio' is no parameter, or not one under these conditions"):
+        space.candidate({"se": "none", "se_ratio": 4}, SHAPE)
+
+
+def test_limits_refuse_by_name_and_number(load: Load) -> None:
+    with pytest.raises(InfeasibleError, match=r"num_params [\d,]+ exceeds the limit of 1,000") as caught:
+        load({}, limits={"num_params": {"max": 1000}}).candidate({}, SHAPE)
+    assert caught.value.rule == "num_params"
+    with pytest.raises(InfeasibleError, match=r"num_macs [\d,]+ falls short of the limit of 1,000,000,000") as caught:
+        load({}, limits={"num_macs": {"min": 10**9}}).candidate({}, SHAPE)
+    assert caught.value.rule == "num_macs"
+
+
+def test_duplicates_are_equal_networks_with_equal_searched_recipes(load: Load) -> None:
+    space = load({"shortcut": {"choice": ["zero_pad", "none"]}}, recipe={"lr": {"choice": [0.1, 0.2]}})
+    ids = {
+        (shortcut, lr): space.candidate({"shortcut": shortcut, "lr": lr}, SHAPE).id
+        for shortcut in ("zero_pad", "none")
+        for lr in (0.1, 0.2)
+    }
+    assert len(set(ids.values())) == 4
+    one = load({"shortcut": {"choice": ["projection", "zero_pad"]}, "stride": 1, "stem_width": 16})
+    assert len({one.candidate(params, SHAPE).id for params in one.enumerate()}) == 1  # neither has anything to do
+
+
+def test_ancestors_have_the_default_recipe_and_no_limits(load: Load) -> None:
+    axes = {"stages": 3, "depth": {"int": {"low": 1, "high": 5}}, "width": [16, 32, 64]}
+    recipe = {"lr": {"float": {"low": 0.3, "high": 0.5}}, "weight_decay": {"choice": [1e-4, 5e-4]}}
+    space = load(axes, recipe=recipe, limits={"num_params": {"max": 300_000}})
+    ancestor = space.ancestor("resnet-32", SHAPE)
+    assert ancestor.cost.num_params == 464_154  # He et al. 2015 print 0.46M
+    assert ancestor.params == {"depth": 5, "lr": 0.4, "weight_decay": 5e-4}
+    assert (ancestor.recipe.lr, ancestor.recipe.weight_decay) == (0.4, Recipe().weight_decay)
+    assert space.ancestor("resnet-44", SHAPE).params == {}
+    assert space.ancestor("preresnet-20", SHAPE).params == {}
+
+
+def test_a_continuous_space_cannot_be_enumerated(load: Load) -> None:
+    space = load({"se": {"choice": ["none", "standard"]}}, recipe={"lr": {"float": {"low": 0.1, "high": 0.2}}})
+    assert space.size == 2
+    assert space.continuous == ("lr",)
+    with pytest.raises(ValueError, match="only a finite space can be enumerated; lr has no step"):
+        space.enumerate()
+
+
+def test_a_huge_space_is_counted(load: Load) -> None:
+    domain = {"int": {"low": 1, "high": 1000}}
+    space = load({"depth": [domain, domain], "width": [domain, domain], "stem_width": domain})
+    assert space.size == 10**15
+
+
+def first_or(**wanted: Value) -> Callable[[str, Any], Value]:
+    """Choose what is wanted by name, else the first value."""
+    return lambda name, domain: wanted.get(name, domain.values[0])
