@@ -5,11 +5,12 @@ from ressearch.search.worker import Clock, TrialFunction
 from ressearch.train.loop import TrainingError
 
 
-def run_in_process(search: Search, function: TrialFunction) -> int:
-    """Run the search to its end; return the number of workers, one.
+def run_in_process(search: Search, function: TrialFunction) -> None:
+    """Run the search to its end.
 
     A KeyboardInterrupt closes the running trial, to be trained again, and returns.
     """
+    search.session.num_workers = 1
     try:
         while assignment := search.next_trial():
             clock = Clock()
@@ -26,4 +27,3 @@ def run_in_process(search: Search, function: TrialFunction) -> int:
             search.finish(assignment.number, reason=reason, message=message, seconds=clock.seconds)
     except KeyboardInterrupt:
         search.interrupt()
-    return 1

@@ -32,8 +32,8 @@ from ray.tune.search import Searcher  # noqa: E402
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
 
 
-def run_on_ray(search: Search, function: TrialFunction) -> int:
-    """Run the search to its end on Ray; return the number of workers.
+def run_on_ray(search: Search, function: TrialFunction) -> None:
+    """Run the search to its end on Ray.
 
     Uses the Ray session of this process if there is one, else starts one on this machine and ends it. Ctrl-C lets
     Ray end the trials, which the next session trains again; a second Ctrl-C raises KeyboardInterrupt.
@@ -44,6 +44,7 @@ def run_on_ray(search: Search, function: TrialFunction) -> int:
     """
     with _session(search.space.resources), tempfile.TemporaryDirectory(prefix="ressearch-ray-") as scratch:
         num_workers, per_trial = placement(search.space.resources, ray.cluster_resources())
+        search.session.num_workers = num_workers
         guard = Guard()
         tuner = tune.Tuner(
             tune.with_resources(tune.with_parameters(_trainable, function=function), per_trial),
@@ -66,7 +67,6 @@ def run_on_ray(search: Search, function: TrialFunction) -> int:
         tuner.fit()
         if guard.error:
             raise guard.error
-    return num_workers
 
 
 def placement(resources: Resources, available: dict[str, float]) -> tuple[int, dict[str, float]]:

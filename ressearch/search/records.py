@@ -13,7 +13,9 @@ from ressearch.search.storage import StudyError, load_study
 from ressearch.train.source import ImageShape
 
 State = Literal["complete", "pruned", "failed", "running", "waiting"]
-INFRASTRUCTURE = frozenset({"lost_driver", "interrupted", "worker_lost"})
+BREAKDOWNS = frozenset({"worker_lost", "error"})
+"""Reasons of failure that are probably the machine's: a worker that was killed, an exception that is not training's."""
+INFRASTRUCTURE = BREAKDOWNS | {"lost_driver", "interrupted"}
 """Reasons of failure that say nothing about the candidate: it is trained again."""
 
 _STATES: dict[TrialState, State] = {

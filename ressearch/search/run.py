@@ -7,23 +7,26 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import filelock
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from ressearch.search.records import MANIFEST, read_manifest
 from ressearch.search.storage import DATABASE, StudyError
 from ressearch.search.study import Search
 from ressearch.search.worker import TrialFunction, run_trial
-def check_limits(a,b): ...  # TEMP
+from ressearch.space.check import check_limits
 from ressearch.space.loader import load_space
 from ressearch.space.space import Space
 from ressearch.train.source import ImageShape
 
+WRITE_ERRORS = (StorageInternalError, SQLAlchemyError, OSError)
 Backend = Literal["ray", "local"]
 SPACE = "space.yaml"
 LOCK = "study.lock"
@@ -85,17 +88,22 @@ def run(
         images = _prepare(space) if function is run_trial else None
         manifest = _manifest(directory, space, shape)
         search = Search(directory, space, shape, images, trials)
-        num_workers = 0
         try:
             if not search.is_done:
                 with observe(search):
-                    num_workers = _run_on(backend)(search, function)
+                    _run_on(backend)(search, function)
+        except WRITE_ERRORS as error:
+            raise StudyError(
+                f"{directory}: the study cannot be written ({str(error).splitlines()[0]}); what was written is safe: "
+                "make room and run the same command again"
+            ) from error
         finally:
-            search.interrupt()
-            summary = search.session.summary(num_workers)
-            if search.session.num_trials:
-                manifest["sessions"].append({"command": _command(), "backend": backend, **summary})
-                _write_manifest(directory, manifest)
+            with suppress(*WRITE_ERRORS):  # after a full disk, which has been reported
+                search.interrupt()
+                summary = search.session.summary()
+                if search.session.num_trials:
+                    manifest["sessions"].append({"command": _command(), "backend": backend, **summary})
+                    _write_manifest(directory, manifest)
     return Outcome(
         directory=directory,
         num_finished=search.num_finished,
@@ -106,7 +114,7 @@ def run(
     )
 
 
-def _run_on(backend: Backend) -> Callable[[Search, TrialFunction], int]:
+def _run_on(backend: Backend) -> Callable[[Search, TrialFunction], None]:
     """Import the backend that is asked for; the other one is not paid for."""
     if backend == "ray":
         from ressearch.search.ray_backend import run_on_ray

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 from ressearch.arch import Cost, cost, plan
 from ressearch.search.asha import Asha, default_first_rung
 from ressearch.search.proposer import Proposal, Proposer
-from ressearch.search.records import INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
-from ressearch.search.storage import Book, Direction, create_study
+from ressearch.search.records import BREAKDOWNS, INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
+from ressearch.search.storage import Book, Direction, StudyError, create_study
 from ressearch.search.worker import Assignment, trial_seed
 from ressearch.space.settings import Limits
 from ressearch.space.space import Candidate, Space
@@ -24,7 +24,9 @@ from ressearch.train.recipe import Recipe
 from ressearch.train.source import ImageShape
 
 MAX_RETRIES = 2
-"""Times that a candidate is trained again after its worker was lost; a third loss is its own fault."""
+"""Times that a candidate is trained again after a breakdown; a third one is its own fault."""
+MAX_BREAKDOWNS = 5
+"""Breakdowns in a row after which the run ends: the machine is at fault, and more trials would be lost."""
 
 
 @dataclass
@@ -74,12 +76,14 @@ class Search:
         images: Prepared | None,
         target: int,
     ) -> None:
-        directions: list[Direction] = ["maximize"] + ["minimize"] * (len(space.objectives) - 1)
+        minimised: list[Direction] = ["minimize"] * (len(space.objectives) - 1)
+        directions: list[Direction] = ["maximize", *minimised]
         self.space = space
         self.target = target
         self.running: dict[int, RunningTrial] = {}
         self.exhausted = False
         self.session = Session()
+        self._breakdowns_in_a_row = 0
         self._directory = directory.absolute()
         self._shape = shape
         self._images = images
@@ -134,6 +138,9 @@ class Search:
         """Close a trial truthfully: failed with a reason, complete at full length, else stopped by the scheduler.
 
         A trial that ended in no such way has lost its worker.
+
+        Raises:
+            StudyError: When trial after trial breaks down.
         """
         trial = self.running[number]
         trial.seconds = seconds if seconds is not None else trial.seconds
@@ -152,8 +159,14 @@ class Search:
         self.records[number] = record_of(self._storage.get_trial(trial.trial_id))
         self.session.end(trial.seconds)
         self._tell_proposer(trial, state, reason, values)
-        if reason == "worker_lost" and self._num_losses(self.records[number]) <= MAX_RETRIES:
+        if reason in BREAKDOWNS and self._num_breakdowns(self.records[number]) <= MAX_RETRIES:
             self._waiting.append(_Waiting(trial.candidate, trial.ancestor, retry_of=number))
+        self._breakdowns_in_a_row = self._breakdowns_in_a_row + 1 if reason in BREAKDOWNS else 0
+        if self._breakdowns_in_a_row == MAX_BREAKDOWNS:
+            raise StudyError(
+                f"{self._directory}: {MAX_BREAKDOWNS} trials in a row broke down, the last one with {message!r}; "
+                "mend that and run the same command again: they are trained anew"
+            )
 
     def interrupt(self) -> None:
         """Close every running trial; the next session trains them again."""
@@ -265,7 +278,7 @@ class Search:
             for record in records
             if record.reason in INFRASTRUCTURE
             and record.number not in retried
-            and self._num_losses(record) <= MAX_RETRIES
+            and self._num_breakdowns(record) <= MAX_RETRIES
         ]
         present = {record.ancestor for record in records if record.is_finished} | {record.ancestor for record in lost}
         ancestors = [
@@ -287,15 +300,15 @@ class Search:
             self.space.searched_recipe,
         )
 
-    def _num_losses(self, record: TrialRecord) -> int:
-        """Count how often the worker of a candidate was lost; ends of the driver are not its fault."""
-        losses = 0
+    def _num_breakdowns(self, record: TrialRecord) -> int:
+        """Count how often a candidate broke down; ends of the driver are not its fault."""
+        breakdowns = 0
         number: int | None = record.number
         while number is not None:
             earlier = self.records[number]
-            losses += earlier.reason == "worker_lost"
+            breakdowns += earlier.reason in BREAKDOWNS
             number = earlier.retry_of
-        return losses
+        return breakdowns
 
 
 def _is_within(limits: Limits, counted: Cost) -> bool:
@@ -314,6 +327,7 @@ class Session:
     last_end: float = -math.inf
     busy_seconds: float = 0.0
     num_trials: int = 0
+    num_workers: int = 0
 
     def begin(self, seconds: float) -> None:
         """Note that a trial has run for `seconds` by now."""
@@ -325,14 +339,14 @@ class Session:
         self.busy_seconds += seconds
         self.num_trials += 1
 
-    def summary(self, num_workers: int) -> dict[str, float]:
+    def summary(self) -> dict[str, float]:
         """Wall-clock seconds, the workers' busy share, and worker seconds per trial spent on anything but trials."""
         span = max(0.0, self.last_end - self.first_start) if self.num_trials else 0.0
-        idle = max(0.0, span * num_workers - self.busy_seconds)
+        available = span * self.num_workers
         return {
             "seconds": time.time() - self.started,
             "num_trials": self.num_trials,
-            "num_workers": num_workers,
-            "busy_share": min(1.0, self.busy_seconds / (span * num_workers)) if span else 0.0,
-            "overhead_per_trial": idle / self.num_trials if self.num_trials else 0.0,
+            "num_workers": self.num_workers,
+            "busy_share": min(1.0, self.busy_seconds / available) if available else 0.0,
+            "overhead_per_trial": max(0.0, available - self.busy_seconds) / self.num_trials if self.num_trials else 0.0,
         }
