@@ -29,8 +29,8 @@ def build(plan: Plan) -> nn.Module:
     Convolutions are initialised after He et al. 2015 (arXiv:1502.01852, fan out); norms start as the identity.
     Weights come from torch's global generator: seed it first.
     """
-    stages = [nn.Sequential(*(Block(block) for block in stage)) for stage in plan.stages]
-    network = nn.Sequential(_sequence(plan.stem), *stages, _sequence(plan.head))
+    stages = (nn.Sequential(*(Block(block) for block in stage)) for stage in plan.stages)
+    network = nn.Sequential(_sequence(plan.stem), *stages, _sequence(plan.head))  # drawn in the order of the layers
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -21,6 +21,11 @@ for _name, _value in {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without GPUs keeps the device variables of its machine
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own state is disposable: the study is the truth
+    # Workers inherit these. glibc would hand memory back and fault it in again at every step, and a worker would keep
+    # the compiled convolutions of 1024 shapes; `worker.run_trial` hands memory back between trials instead.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(4 * 2**30 - 1),
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
 }.items():
     os.environ.setdefault(_name, _value)
 

@@ -24,6 +24,7 @@ from ressearch.search.worker import TrialFunction, run_trial
 from ressearch.space.check import check_limits
 from ressearch.space.loader import load_space
 from ressearch.space.space import Space
+from ressearch.train.data import Prepared, load, prepare
 from ressearch.train.source import ImageShape
 
 WRITE_ERRORS = (StorageInternalError, SQLAlchemyError, OSError)
@@ -85,8 +86,8 @@ def run(
     directory.mkdir(parents=True, exist_ok=True)
     with _locked(directory):
         _keep_space(directory, space)
-        images = _prepare(space) if function is run_trial else None
-        manifest = _manifest(directory, space, shape)
+        images = prepare(space.source, seed=space.sampler.seed) if function is run_trial else None
+        manifest = _manifest(directory, space, shape, images)
         search = Search(directory, space, shape, images, trials)
         try:
             if not search.is_done:
@@ -125,12 +126,6 @@ def _run_on(backend: Backend) -> Callable[[Search, TrialFunction], None]:
     return run_in_process
 
 
-def _prepare(space: Space) -> Any:
-    from ressearch.train.data import prepare
-
-    return prepare(space.source, seed=space.sampler.seed)
-
-
 def _locked(directory: Path) -> AbstractContextManager[Any]:
     """Hold the study; the kernel lets go of it when this process ends, however it ends."""
     lock = filelock.FileLock(directory / LOCK, timeout=0)
@@ -161,7 +156,15 @@ def _keep_space(directory: Path, space: Space) -> None:
     path.write_text(space.text)
 
 
-def _manifest(directory: Path, space: Space, shape: ImageShape) -> dict[str, Any]:
+def _normalisation(images: Prepared | None) -> dict[str, Any]:
+    """Return what the networks of this study expect of their input, and what their outputs stand for."""
+    if images is None:
+        return {}
+    loaded = load(images, "cpu")
+    return {"mean": loaded.mean.tolist(), "std": loaded.std.tolist(), "class_names": list(loaded.class_names)}
+
+
+def _manifest(directory: Path, space: Space, shape: ImageShape, images: Prepared | None) -> dict[str, Any]:
     """Read the manifest of the study, or begin it."""
     if (directory / MANIFEST).is_file():
         return read_manifest(directory)
@@ -173,6 +176,7 @@ def _manifest(directory: Path, space: Space, shape: ImageShape) -> dict[str, Any
         "command": _command(),
         "seed": space.sampler.seed,
         "shape": asdict(shape),
+        "normalisation": _normalisation(images),
         "epochs": space.recipe.epochs,
         "objectives": list(space.objectives),
         "commit": _commit(),

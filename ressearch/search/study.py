@@ -1,4 +1,4 @@
-"""The search itself: what to train next, what is kept of it, when a trial ends. No Ray, no torch."""
+"""The search itself: what to train next, what is kept of it, when a trial ends. No Ray."""
 
 import math
 import time

@@ -39,9 +39,7 @@ def cutout(images: Tensor, centres: Tensor, size: int) -> Tensor:
     return images.masked_fill((inside_rows[:, :, None] & inside_columns[:, None, :])[:, None], 0)
 
 
-def augment(
-    images: Tensor, generator: torch.Generator, *, padding: int, mirror: bool, cutout_size: int
-) -> Tensor:
+def augment(images: Tensor, generator: torch.Generator, *, padding: int, mirror: bool, cutout_size: int) -> Tensor:
     """One random variation of every image of a uint8 batch (N, C, H, W).
 
     Args:

@@ -52,9 +52,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULE_NAMES:
-            raise ValueError(
-                f"schedule: got {self.schedule!r}, expected one of {', '.join(SCHEDULE_NAMES)}"
-            )
+            raise ValueError(f"schedule: got {self.schedule!r}, expected one of {', '.join(SCHEDULE_NAMES)}")
         for name, lowest in {"epochs": 1, "batch_size": 1, "crop_padding": 0, "cutout": 0}.items():
             if not getattr(self, name) >= lowest:
                 raise ValueError(f"{name} >= {lowest} must hold, got {getattr(self, name)}")

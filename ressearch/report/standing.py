@@ -1,0 +1,51 @@
+"""Where a search stands: counts, the best network, and whether it beats the ancestors."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ressearch.search.records import TrialRecord, best_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """What the trials of a study come to.
+
+    counts: finished trials by state.
+    best: the best trial within the limits; found: the best of those that are no ancestor.
+    ancestors: the ancestors that were trained at full length, within the limits or not.
+    """
+
+    counts: Mapping[str, int]
+    best: TrialRecord | None
+    found: TrialRecord | None
+    ancestors: tuple[TrialRecord, ...]
+
+    def difference(self, ancestor: TrialRecord) -> float | None:
+        """Return the accuracy of the best network found minus that of an ancestor, None before there is one."""
+        if self.found is None or self.found.val_accuracy is None or ancestor.val_accuracy is None:
+            return None
+        return self.found.val_accuracy - ancestor.val_accuracy
+
+
+def standing(trials: Iterable[TrialRecord]) -> Standing:
+    """Take stock of trials."""
+    trials = list(trials)
+    ancestors = [trial for trial in trials if trial.ancestor and trial.state == "complete"]
+    return Standing(
+        counts=Counter(trial.state for trial in trials if trial.is_finished),
+        best=best_of(trials),
+        found=best_of([trial for trial in trials if not trial.ancestor]),
+        ancestors=tuple(sorted(ancestors, key=lambda trial: -(trial.val_accuracy or 0.0))),
+    )
+
+
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return counts of finished trials in words."""
+    return ", ".join(f"{counts.get(state, 0)} {state}" for state in ("complete", "pruned", "failed"))
+
+
+def refused_text(refused: Mapping[str, int]) -> str:
+    """Return the number of refused candidates, and by which rules, the most frequent first."""
+    by_rule = ", ".join(f"{rule} {count:,}" for rule, count in Counter(refused).most_common())
+    return f"{sum(refused.values()):,} refused untrained" + (f" ({by_rule})" if by_rule else "")

@@ -1,0 +1,77 @@
+"""How networks, counts and times are put into words."""
+
+from collections.abc import Callable
+
+from ressearch.arch import Architecture, Stage, name_of
+from ressearch.arch.architecture import SqueezeExcitation
+from ressearch.arch.layers import Activation
+from ressearch.arch.widening import Widening
+
+
+def network(architecture: Architecture) -> str:
+    """Describe a network in one line, such as `3x[16] 3x[32] 3x[64] basic original zero_pad`.
+
+    Every stage is depth x [width], or the first and last width of a pyramid. What differs between the stages is
+    joined by slashes; a ReLU and a gate that is not there go without saying.
+    """
+    terms = [
+        *_stage_sizes(architecture),
+        _over_stages(architecture, _transform),
+        name_of(architecture.ordering),
+        _over_stages(architecture, lambda stage: name_of(stage.shortcut)),
+    ]
+    if any(stage.se is not SqueezeExcitation.NONE for stage in architecture.stages):
+        terms.append(_over_stages(architecture, _gate))
+    if architecture.widening is not Widening.PER_STAGE:
+        terms.append(f"{name_of(architecture.widening)}({architecture.alpha:g})")
+    if architecture.activation is not Activation.RELU:
+        terms.append(name_of(architecture.activation))
+    return " ".join(terms)
+
+
+def short_count(number: float) -> str:
+    """Return a count in three digits, such as `81.0k`."""
+    for suffix in ("", "k", "M", "G"):
+        if number < 999.5 or suffix == "G":
+            break
+        number /= 1000
+    digits = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{digits if suffix else 0}f}{suffix}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units, such as `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {seconds:02d} s" if minutes else f"{seconds} s"
+
+
+def _stage_sizes(architecture: Architecture) -> list[str]:
+    sizes, start = [], 0
+    for stage in architecture.stages:
+        widths = [block.c_out for block in architecture.blocks[start : start + stage.depth]]
+        start += stage.depth
+        span = f"{widths[0]}-{widths[-1]}" if widths[0] != widths[-1] else f"{widths[0]}"
+        sizes.append(f"{stage.depth}x[{span}]")
+    return sizes
+
+
+def _over_stages(architecture: Architecture, describe: Callable[[Stage], str]) -> str:
+    """Say what all stages share once, else every stage's own."""
+    terms = [describe(stage) for stage in architecture.stages]
+    return terms[0] if len(set(terms)) == 1 else "/".join(terms)
+
+
+def _transform(stage: Stage) -> str:
+    if not stage.transform.value.has_inner_width:
+        return name_of(stage.transform)
+    groups = f", {stage.cardinality} groups" if stage.cardinality > 1 else ""
+    return f"{name_of(stage.transform)}({stage.bottleneck_ratio:g}{groups})"
+
+
+def _gate(stage: Stage) -> str:
+    return "no_se" if stage.se is SqueezeExcitation.NONE else f"se{stage.se_ratio}"

@@ -1,0 +1,243 @@
+"""The architecture as a value: what it refuses, what it writes and reads, what it calls equal."""
+
+import dataclasses
+import json
+import pickle
+import re
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ressearch.arch import AXES, Architecture, InfeasibleError, Stage, architecture_id, named, plan
+from ressearch.arch.architecture import SqueezeExcitation
+from ressearch.arch.layers import Activation
+from ressearch.arch.orderings import Ordering
+from ressearch.arch.shortcuts import Shortcut
+from ressearch.arch.transforms import Transform
+from ressearch.arch.widening import Widening
+
+
+def one_stage(depth: int = 2, width: int | None = 16, stem_width: int = 16, **values: Any) -> Architecture:
+    """A network of one stage, the fields of both classes mixed."""
+    per_stage = {name: value for name, value in values.items() if AXES[name].per_stage}
+    whole = {name: value for name, value in values.items() if not AXES[name].per_stage}
+    return Architecture(stages=(Stage(depth=depth, width=width, **per_stage),), stem_width=stem_width, **whole)
+
+
+BOTTLENECK = {"transform": Transform.BOTTLENECK}
+SE = {"se": SqueezeExcitation.STANDARD}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"depth": 0}, "depth >= 1 must hold, got 0"),
+        ({"depth": 2.0}, "depth must be of type int, got 2.0"),
+        ({"depth": True}, "depth must be of type int, got True"),
+        ({"depth": "3"}, "depth must be of type int, got '3'"),
+        ({"width": 0}, "width >= 1 must hold, got 0"),
+        ({"stride": 0}, "stride >= 1 must hold, got 0"),
+        ({"stem_width": -4}, "stem_width >= 1 must hold, got -4"),
+        ({"bottleneck_ratio": -0.5}, "bottleneck_ratio >= 0 must hold, got -0.5"),
+        ({"bottleneck_ratio": float("nan")}, "bottleneck_ratio >= 0 must hold, got nan"),
+        ({"cardinality": 0}, "cardinality >= 1 must hold, got 0"),
+        ({"se_ratio": 0}, "se_ratio >= 1 must hold, got 0"),
+        ({"alpha": float("inf")}, "alpha >= 0 must hold, got inf"),
+        ({"width": None}, "stage 1: width is missing; only a pyramid decides widths itself"),
+        ({"widening": Widening.MULTIPLICATIVE, "alpha": 0.5}, "alpha >= 1 must hold for multiplicative, got 0.5"),
+    ],
+)
+def test_values_outside_their_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        one_stage(**values)
+    assert not isinstance(caught.value, InfeasibleError)
+
+
+def test_no_stages() -> None:
+    with pytest.raises(ValueError, match="an architecture must have at least one stage, got none"):
+        Architecture(stages=())
+
+
+@pytest.mark.parametrize(
+    ("values", "rule", "message"),
+    [
+        (
+            {"width": 20, "cardinality": 3, **BOTTLENECK},
+            "cardinality",
+            "stage 1: cardinality 3 does not divide the inner width 5",
+        ),
+        (
+            {"width": 10, **BOTTLENECK},
+            "bottleneck_ratio",
+            "stage 1: bottleneck_ratio 0.25 gives 2.5 inner and 10 output channels; "
+            "both must be whole numbers of at least 1",
+        ),
+        (
+            {"bottleneck_ratio": 0.0, **BOTTLENECK},
+            "bottleneck_ratio",
+            "stage 1: bottleneck_ratio 0 gives 0 inner and 16 output channels",
+        ),
+        (
+            {"bottleneck_ratio": 3.0, "widening": Widening.ADDITIVE, "alpha": 4, **BOTTLENECK},
+            "bottleneck_ratio",
+            "stage 1: bottleneck_ratio 3 gives 20 inner and 6.66667 output channels",
+        ),
+        (
+            {"width": 8, "se_ratio": 16, **SE},
+            "se_ratio",
+            "stage 1: se_ratio 16 leaves no hidden unit for 8 channels",
+        ),
+        ({"width": 8}, "shortcut", "a zero_pad shortcut cannot narrow 16 channels to 8"),
+    ],
+    ids=["cardinality", "fractional-inner", "no-inner", "pyramid", "se_ratio", "narrowing"],
+)
+def test_valid_values_that_make_no_network(values: dict[str, Any], rule: str, message: str) -> None:
+    with pytest.raises(InfeasibleError, match=re.escape(message)) as caught:
+        plan(one_stage(**values), in_channels=3, num_classes=10)
+    assert caught.value.rule == rule
+
+
+def test_a_basic_branch_has_neither_ratio_nor_groups() -> None:
+    """Values that would make no bottleneck are no reason to refuse a basic block."""
+    assert one_stage(width=17, cardinality=4, bottleneck_ratio=0.3).blocks[0].inner == 17
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 2}, "architecture: version 1 must be given, got 2"),
+        ({"version": None}, "architecture: version 1 must be given, got None"),
+        ({"colour": "red"}, "architecture: unknown field 'colour', expected some of stem_width, ordering, "),
+        ({"ordering": "orginal"}, "architecture.ordering: got 'orginal', expected one of original, bn_after_addition"),
+        ({"ordering": False}, "architecture.ordering: got False, expected one of original"),
+        ({"stages": None}, "architecture: stages must be a list of mappings"),
+        ({"stages": "abc"}, "architecture: stages must be a list of mappings"),
+        ({"stages": [{"width": 16}]}, "stages[0]: field 'depth' is missing"),
+        ({"stages": [{"depth": 1, "with": 16}]}, "stages[0]: unknown field 'with', expected some of depth, width"),
+        ({"stages": [{"depth": 1, "width": 16, "se": "no"}]}, "stages[0].se: got 'no', expected one of none, standard"),
+        ({"stages": [{"depth": 1, "width": "16"}]}, "width must be of type int, got '16'"),
+    ],
+)
+def test_dictionaries_that_are_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Architecture.from_dict({**named("resnet-20").to_dict(), **changes})
+
+
+@given(data=st.data())
+def test_dict_json_and_yaml_round_trips(architectures: st.SearchStrategy[Architecture], data: st.DataObject) -> None:
+    written = data.draw(architectures).to_dict()
+    read = Architecture.from_dict(written)
+    assert read.to_dict() == written  # the canonical form is a fixed point
+    assert Architecture.from_dict(json.loads(json.dumps(written))) == read
+    assert Architecture.from_dict(yaml.safe_load(yaml.safe_dump(written))) == read
+    assert pickle.loads(pickle.dumps(read)) == read
+
+
+@given(data=st.data())
+def test_the_canonical_form_is_the_same_network(
+    architectures: st.SearchStrategy[Architecture], data: st.DataObject
+) -> None:
+    architecture = data.draw(architectures)
+    read = Architecture.from_dict(architecture.to_dict())
+    assert plan(read, 3, 10) == plan(architecture, 3, 10)
+    assert architecture_id(read) == architecture_id(architecture)
+
+
+def test_every_combination_round_trips(combination: Architecture) -> None:
+    written = combination.to_dict()
+    assert plan(Architecture.from_dict(yaml.safe_load(yaml.safe_dump(written))), 3, 10) == plan(combination, 3, 10)
+
+
+@given(data=st.data())
+def test_ids_are_equal_exactly_for_equal_networks(
+    architectures: st.SearchStrategy[Architecture], data: st.DataObject
+) -> None:
+    """One field is changed; the id follows exactly when a layer does."""
+    first = data.draw(architectures)
+    axis = AXES[data.draw(st.sampled_from([*AXES]))]
+    other = data.draw(architectures)
+    try:
+        if axis.per_stage:
+            stage = dataclasses.replace(first.stages[0], **{axis.name: getattr(other.stages[0], axis.name)})
+            second = dataclasses.replace(first, stages=(stage, *first.stages[1:]))
+        else:
+            second = dataclasses.replace(first, **{axis.name: getattr(other, axis.name)})
+        plans_equal = plan(first, 3, 10) == plan(second, 3, 10)
+    except ValueError:
+        return  # the change makes no network: nothing to compare
+    assert (architecture_id(first) == architecture_id(second)) == plans_equal
+
+
+PYRAMID = {"stem_width": 8, "widening": Widening.ADDITIVE}
+EQUAL = {
+    "a projection that never projects": ({"shortcut": Shortcut.PROJECTION}, {"shortcut": Shortcut.ZERO_PAD}),
+    "squeeze ratio without squeeze": ({"se_ratio": 4}, {"se_ratio": 8}),
+    "two ratios, one hidden unit each": ({"se_ratio": 9, **SE}, {"se_ratio": 16, **SE}),
+    "groups of a basic block": ({"cardinality": 4}, {"cardinality": 1}),
+    "inner width of a basic block": ({"bottleneck_ratio": 0.5}, {"bottleneck_ratio": 2.0}),
+    "alpha without a pyramid": ({"alpha": 3.0}, {"alpha": 0.0}),
+    "a flat additive pyramid": ({**PYRAMID, "alpha": 0}, {"stem_width": 8, "width": 8}),
+    "a flat multiplicative pyramid": (
+        {"stem_width": 8, "widening": Widening.MULTIPLICATIVE, "alpha": 1},
+        {"stem_width": 8, "width": 8},
+    ),
+    "widths under a pyramid": ({**PYRAMID, "alpha": 4, "width": 99}, {**PYRAMID, "alpha": 4, "width": None}),
+    "alphas that round to the same widths": ({**PYRAMID, "alpha": 4}, {**PYRAMID, "alpha": 4.1}),
+    "an integer and a whole float": ({"bottleneck_ratio": 1, **BOTTLENECK}, {"bottleneck_ratio": 1.0, **BOTTLENECK}),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), EQUAL.values(), ids=EQUAL)
+def test_equal_networks_described_differently(first: dict[str, Any], second: dict[str, Any]) -> None:
+    assert architecture_id(one_stage(**first)) == architecture_id(one_stage(**second))
+
+
+DIFFERENT: dict[str, dict[str, Any]] = {
+    "depth": {"depth": 3},
+    "width": {"width": 17},
+    "stride": {"stride": 2},
+    "stem_width": {"stem_width": 15},
+    "activation": {"activation": Activation.GELU},
+    "se": SE,
+    "se_ratio": {"se_ratio": 4, **SE},
+    "bottleneck": BOTTLENECK,
+    "bottleneck_ratio": {"bottleneck_ratio": 0.5, **BOTTLENECK},
+    "cardinality": {"cardinality": 2, **BOTTLENECK},
+    "no shortcut": {"shortcut": Shortcut.NONE},
+    "projection everywhere": {"shortcut": Shortcut.PROJECTION_EVERYWHERE},
+    **{ordering.name: {"ordering": ordering} for ordering in Ordering},
+    "pyramid": {"widening": Widening.ADDITIVE, "alpha": 4},
+}
+
+
+def test_different_networks_have_different_ids() -> None:
+    ids = {architecture_id(one_stage(**values)) for values in DIFFERENT.values()}
+    assert len(ids) == len(DIFFERENT)
+
+
+def test_ids_of_this_version() -> None:
+    """Studies on disk hold these: a change here makes every recorded id another network's."""
+    assert architecture_id(named("resnet-20")) == "30de05d529"
+    assert architecture_id(named("preresnet-20")) == "114f8c2826"
+    gated = one_stage(
+        width=64, stride=2, shortcut=Shortcut.PROJECTION, activation=Activation.SILU, cardinality=4, **BOTTLENECK, **SE
+    )
+    assert architecture_id(gated) == "91108e8843"
+
+
+def test_classes_and_channels_of_the_images_do_not_enter_the_id() -> None:
+    architecture = named("resnet-20")
+    assert plan(architecture, 1, 10) != plan(architecture, 3, 100)
+    assert architecture_id(architecture) == architecture_id(named("resnet-20"))
+
+
+def test_axes_name_every_field_once() -> None:
+    declared = {spec.name for kind in (Architecture, Stage) for spec in dataclasses.fields(kind)} - {"stages"}
+    assert set(AXES) == declared
+    assert [name for name, axis in AXES.items() if axis.required] == ["depth"]
+    assert all(axis.summary for axis in AXES.values())
+    members = [member for axis in AXES.values() if axis.names and axis.name != "activation" for member in axis.kind]
+    assert all(member.summary and "\n" not in member.summary for member in members)

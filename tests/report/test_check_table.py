@@ -1,0 +1,59 @@
+"""What `ressearch check` prints."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from ressearch import verbs
+from ressearch.report.check_table import check_table
+from ressearch.space import load_space
+
+SPACE = """\
+# Do groups pay?
+version: 1
+data: {name: digits}
+architecture:
+  stages: 2
+  depth: 1
+  stem_width: 8
+  width: {choice: [8, 12, 400]}
+  transform: {choice: [basic, bottleneck]}
+  cardinality: {choice: [1, 8], when: {transform: bottleneck}}
+limits: {num_params: {max: 20_000}}
+"""
+
+
+def printed(path: Path, samples: int) -> str:
+    space = load_space(path)
+    console = Console(file=io.StringIO(), width=200)
+    console.print(check_table(space, verbs.check(space, samples=samples)))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    file = tmp_path / "groups.yaml"
+    file.write_text(SPACE)
+    return file
+
+
+def test_a_small_space_is_described_exactly(path: Path) -> None:
+    text = printed(path, samples=100)
+    assert f"{path}: Do groups pay?" in text
+    assert "8, 12, 400" in text
+    assert "transform is bottleneck" in text
+    assert "9 points" in text
+    assert "all 9 points" in text
+    assert "44.4% (exactly)" in text
+    assert "does not divide the inner width" in text
+    assert "exceeds the limit of 20,000" in text
+
+
+def test_a_large_space_is_sampled_and_says_how_sure_it_is(path: Path) -> None:
+    path.write_text(SPACE + "recipe: {lr: {float: {low: 0.01, high: 1.0, log: true}}}\n")
+    text = printed(path, samples=50)
+    assert "9 points, times the continuous lr" in text
+    assert "random 50 points" in text
+    assert "95 % interval" in text

@@ -1,0 +1,124 @@
+"""The ranking: who has a rank, in which order, and that every form says the same."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from ressearch.report.leaderboard import as_csv, as_json, as_markdown, as_table, leaderboard_rows
+from ressearch.search.records import StudyRecord, TrialRecord, best_of
+
+PROMISED = (
+    "rank",
+    "trial",
+    "state",
+    "val_accuracy",
+    "num_params",
+    "num_macs",
+    "architecture_id",
+    "ancestor",
+    "epochs",
+    "seconds",
+)
+
+
+def printed(study: StudyRecord, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(as_table(leaderboard_rows(study), title="Leaderboard"))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_ranked_trials_come_first_then_by_state_and_how_far_they_came(study: StudyRecord) -> None:
+    assert [(row.rank, row.trial) for row in leaderboard_rows(study)] == [
+        (1, 4),
+        (2, 7),
+        (3, 0),
+        (None, 1),  # the best accuracy of all, but outside the limits
+        (None, 6),
+        (None, 2),
+        (None, 5),
+        (None, 8),
+        (None, 3),
+    ]
+
+
+def test_rank_one_is_the_best_trial_of_the_study(study: StudyRecord) -> None:
+    best = best_of(study.trials)
+    assert best is not None
+    assert leaderboard_rows(study)[0].trial == best.number
+
+
+def test_json_holds_what_is_promised(study: StudyRecord) -> None:
+    rows = json.loads(as_json(leaderboard_rows(study)))
+    assert all(set(PROMISED) <= set(row) for row in rows)
+    first = rows[0]
+    assert (first["val_accuracy"], first["epochs"], first["seconds"]) == (0.9, 2, 1.5)
+    assert first["num_params"] == 269_722
+    assert rows[3]["rank"] is None
+    assert rows[3]["ancestor"] == "resnet-110"
+    assert rows[-1]["message"] == "loss is nan | after 3 steps"
+    assert "pareto" not in first
+
+
+def test_csv_gives_the_json_form_back(study: StudyRecord) -> None:
+    rows = leaderboard_rows(study)
+    read = list(csv.DictReader(io.StringIO(as_csv(rows))))
+    expected = [{name: "" if value is None else str(value) for name, value in row.to_dict().items()} for row in rows]
+    assert read == expected
+
+
+def test_markdown_has_one_line_per_trial_with_equal_cells(study: StudyRecord) -> None:
+    rows = leaderboard_rows(study)
+    lines = as_markdown(rows).splitlines()
+    assert len(lines) == len(rows) + 2
+    assert len({line.replace(r"\|", "").count("|") for line in lines}) == 1
+    assert "**resnet-110**" in lines[5]
+    assert r"loss is nan \| after 3 steps" in lines[-1]
+
+
+def test_the_table_marks_ancestors_and_says_what_rank_means(study: StudyRecord) -> None:
+    text = printed(study)
+    assert "ancestor resnet-110, outside the limits" in text
+    assert "failed: non_finite" in text
+    assert "validation accuracy at the last epoch" in text
+
+
+def test_the_table_keeps_to_one_line_per_trial_on_a_narrow_terminal(study: StudyRecord) -> None:
+    lines = [line.split() for line in printed(study, width=80).splitlines()]
+    numbers = [words[1] for words in lines if len(words) > 2 and words[0] in ("1", "2", "3", "-")]
+    assert numbers == ["4", "7", "0", "1", "6", "2", "5", "8", "3"]
+
+
+def test_an_empty_study_has_an_empty_leaderboard(study: StudyRecord) -> None:
+    rows = leaderboard_rows(replace(study, trials=()))
+    assert json.loads(as_json(rows)) == []
+    assert as_csv(rows).startswith("rank,trial,state,val_accuracy")
+    assert len(as_markdown(rows).splitlines()) == 2
+
+
+def test_searched_recipe_values_are_told_and_fixed_ones_are_not(study: StudyRecord) -> None:
+    rows = {row.trial: row for row in leaderboard_rows(study)}
+    assert rows[4].settings == "lr=0.25"
+    assert rows[7].settings == "lr=0.1"
+
+
+@pytest.mark.parametrize(
+    ("points", "front"),
+    [
+        ([(0.9, 10), (0.8, 5), (0.7, 7)], {0, 1}),
+        ([(0.9, 10), (0.9, 10)], {0, 1}),
+        ([(0.9, 10), (0.9, 9)], {1}),
+    ],
+)
+def test_the_pareto_front_of_two_objectives(
+    study: StudyRecord, record: Callable[..., TrialRecord], points: list[tuple[float, int]], front: set[int]
+) -> None:
+    trials = tuple(record(index, [accuracy], num_params=size) for index, (accuracy, size) in enumerate(points))
+    several = replace(study, trials=trials, manifest={"objectives": ["val_accuracy", "num_params"]})
+    rows = leaderboard_rows(several)
+    assert {row.trial for row in rows if row.pareto} == front
+    assert {row["trial"] for row in json.loads(as_json(rows)) if row["pareto"]} == front
