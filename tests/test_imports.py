@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "space": {"space", "arch", "train.source", "train.recipe"},
     "model": {"model", "arch"},
     "search": {"search", "arch", "space", "model", "train"},
-    "report": {"report", "arch", "model", "search.records", "train.source"},
+    "report": {"report", "arch", "model", "space", "search"},
     "export": {"export", "arch", "model", "search.records", "train.source"},
 }
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow", "sqlalchemy")

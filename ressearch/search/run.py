@@ -27,7 +27,7 @@ from ressearch.space.space import Space
 from ressearch.train.data import Prepared, load, prepare
 from ressearch.train.source import ImageShape
 
-WRITE_ERRORS = (StorageInternalError, SQLAlchemyError, OSError)
+STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError)
 Backend = Literal["ray", "local"]
 SPACE = "space.yaml"
 LOCK = "study.lock"
@@ -93,18 +93,18 @@ def run(
             if not search.is_done:
                 with observe(search):
                     _run_on(backend)(search, function)
-        except WRITE_ERRORS as error:
+        except STORAGE_ERRORS as error:
             raise StudyError(
                 f"{directory}: the study cannot be written ({str(error).splitlines()[0]}); what was written is safe: "
                 "make room and run the same command again"
             ) from error
         finally:
-            with suppress(*WRITE_ERRORS):  # after a full disk, which has been reported
+            with suppress(*STORAGE_ERRORS):  # the first of them has been reported
                 search.interrupt()
-                summary = search.session.summary()
-                if search.session.num_trials:
-                    manifest["sessions"].append({"command": _command(), "backend": backend, **summary})
-                    _write_manifest(directory, manifest)
+            summary = search.session.summary()
+            if search.session.num_trials:
+                manifest["sessions"].append({"command": _command(), "backend": backend, **summary})
+                _write_manifest(directory, manifest)
     return Outcome(
         directory=directory,
         num_finished=search.num_finished,

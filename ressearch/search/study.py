@@ -10,13 +10,11 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ressearch.arch import Cost, cost, plan
 from ressearch.search.asha import Asha, default_first_rung
 from ressearch.search.proposer import Proposal, Proposer
 from ressearch.search.records import BREAKDOWNS, INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
 from ressearch.search.storage import Book, Direction, StudyError, create_study
 from ressearch.search.worker import Assignment, trial_seed
-from ressearch.space.settings import Limits
 from ressearch.space.space import Candidate, Space
 from ressearch.train.data import Prepared
 from ressearch.train.loop import EpochResult
@@ -63,6 +61,7 @@ class Search:
     `finish` when a trial has ended, in whatever way.
 
     Attributes:
+        directory: Where the study stands, absolute.
         running: Trials that workers have, by number.
         records: Finished trials of all sessions, by number.
         exhausted: The sampler found no new candidate.
@@ -84,7 +83,7 @@ class Search:
         self.exhausted = False
         self.session = Session()
         self._breakdowns_in_a_row = 0
-        self._directory = directory.absolute()
+        self.directory = directory.absolute()
         self._shape = shape
         self._images = images
         study = create_study(directory, directions)
@@ -164,7 +163,7 @@ class Search:
         self._breakdowns_in_a_row = self._breakdowns_in_a_row + 1 if reason in BREAKDOWNS else 0
         if self._breakdowns_in_a_row == MAX_BREAKDOWNS:
             raise StudyError(
-                f"{self._directory}: {MAX_BREAKDOWNS} trials in a row broke down, the last one with {message!r}; "
+                f"{self.directory}: {MAX_BREAKDOWNS} trials in a row broke down, the last one with {message!r}; "
                 "mend that and run the same command again: they are trained anew"
             )
 
@@ -211,7 +210,7 @@ class Search:
                 "candidate_id": candidate.id,
                 "recipe": recipe,
                 **asdict(candidate.cost),
-                "within_limits": _is_within(self.space.limits, candidate.cost),
+                "within_limits": self.space.limits.allow(candidate.cost),
                 "ancestor": waiting.ancestor,
                 "retry_of": waiting.retry_of,
                 "seed": seed,
@@ -226,7 +225,7 @@ class Search:
             recipe=recipe,
             epochs=candidate.recipe.epochs,
             images=self._images,
-            directory=trial_directory(self._directory, number),
+            directory=trial_directory(self.directory, number),
             num_threads=self.space.resources.cpus_per_trial,
         )
 
@@ -290,15 +289,8 @@ class Search:
         return ancestors + again
 
     def _restored_candidate(self, record: TrialRecord) -> Candidate:
-        architecture = record.build_architecture()
-        resolved = plan(architecture, self._shape.channels, self._shape.num_classes)
-        return Candidate(
-            record.params,
-            architecture,
-            Recipe(**record.recipe),
-            cost(resolved, self._shape.resolution),
-            self.space.searched_recipe,
-        )
+        architecture, recipe = record.build_architecture(), Recipe(**record.recipe)
+        return self.space.assemble(architecture, recipe, record.params, self._shape)
 
     def _num_breakdowns(self, record: TrialRecord) -> int:
         """Count how often a candidate broke down; ends of the driver are not its fault."""
@@ -309,13 +301,6 @@ class Search:
             breakdowns += earlier.reason in BREAKDOWNS
             number = earlier.retry_of
         return breakdowns
-
-
-def _is_within(limits: Limits, counted: Cost) -> bool:
-    return all(
-        (bounds.min is None or bounds.min <= got) and (bounds.max is None or got <= bounds.max)
-        for bounds, got in ((limits.num_params, counted.num_params), (limits.num_macs, counted.num_macs))
-    )
 
 
 @dataclass

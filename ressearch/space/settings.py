@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ressearch.arch import Cost, InfeasibleError
+
 Objective = Literal["val_accuracy", "num_params", "num_macs", "num_activations", "seconds"]
 """val_accuracy is maximised, the others are minimised."""
 
@@ -25,6 +27,27 @@ class Limits:
 
     num_params: Bounds = Bounds()
     num_macs: Bounds = Bounds()
+
+    def check(self, counted: Cost) -> None:
+        """Refuse a network outside the limits.
+
+        Raises:
+            InfeasibleError: With the rule num_params or num_macs.
+        """
+        for name in ("num_params", "num_macs"):
+            bounds, got = getattr(self, name), getattr(counted, name)
+            if bounds.max is not None and got > bounds.max:
+                raise InfeasibleError(name, f"{name} {got:,} exceeds the limit of {bounds.max:,}")
+            if bounds.min is not None and got < bounds.min:
+                raise InfeasibleError(name, f"{name} {got:,} falls short of the limit of {bounds.min:,}")
+
+    def allow(self, counted: Cost) -> bool:
+        """Tell whether a network is within the limits."""
+        try:
+            self.check(counted)
+        except InfeasibleError:
+            return False
+        return True
 
 
 @dataclass(frozen=True)

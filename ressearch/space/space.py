@@ -118,12 +118,7 @@ class Space:
             ValueError: If the parameters are not exactly the active ones, or one is outside its domain.
         """
         candidate = self._unlimited(self._checked(params), shape)
-        for name in ("num_params", "num_macs"):
-            bounds, got = getattr(self.limits, name), getattr(candidate.cost, name)
-            if bounds.max is not None and got > bounds.max:
-                raise InfeasibleError(name, f"{name} {got:,} exceeds the limit of {bounds.max:,}")
-            if bounds.min is not None and got < bounds.min:
-                raise InfeasibleError(name, f"{name} {got:,} falls short of the limit of {bounds.min:,}")
+        self.limits.check(candidate.cost)
         return candidate
 
     def ancestor(self, name: str, shape: ImageShape) -> Candidate:
@@ -132,10 +127,15 @@ class Space:
         Raises:
             ValueError: If there is no such network.
         """
-        architecture = named(name)
-        counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
-        candidate = Candidate({}, architecture, self.recipe, counted, self.searched_recipe)
+        candidate = self.assemble(named(name), self.recipe, {}, shape)
         return replace(candidate, params=self.params_of(candidate) or {})
+
+    def assemble(
+        self, architecture: Architecture, recipe: Recipe, params: Mapping[str, Value], shape: ImageShape
+    ) -> Candidate:
+        """Count the cost of a network and put it together with a recipe; limits are not applied."""
+        counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
+        return Candidate(params, architecture, recipe, counted, self.searched_recipe)
 
     def params_of(self, candidate: Candidate) -> dict[str, Value] | None:
         """Return parameters that describe a candidate, None where there are none; limits are not applied."""
@@ -168,9 +168,7 @@ class Space:
         return checked
 
     def _unlimited(self, params: dict[str, Value], shape: ImageShape) -> Candidate:
-        architecture = self._architecture(params)
-        counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
-        return Candidate(params, architecture, self._recipe(params), counted, self.searched_recipe)
+        return self.assemble(self._architecture(params), self._recipe(params), params, shape)
 
     def _recipe(self, params: Mapping[str, Value]) -> Recipe:
         searched: dict[str, Any] = {name: params[name] for name in self.searched_recipe}

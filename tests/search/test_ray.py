@@ -31,8 +31,9 @@ WriteSpace = Callable[..., Path]
 @pytest.fixture(scope="module")
 def ray_session() -> Iterator[None]:
     """One Ray session with logical GPUs for the tests that need no session of their own."""
-    import ressearch.search.ray_backend  # noqa: F401 - sets Ray's environment
     import ray
+
+    import ressearch.search.ray_backend  # noqa: F401 - sets Ray's environment
 
     ray.init(num_cpus=4, num_gpus=4, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     yield
@@ -115,7 +116,7 @@ def test_an_error_of_the_search_itself_reaches_the_caller(write_space: WriteSpac
     def broken(assignment: Assignment, epoch: int) -> float:
         raise OSError("no space left on device")
 
-    with pytest.raises(StudyError, match="5 trials in a row broke down.*no space left on device"):
+    with pytest.raises(StudyError, match=r"5 trials in a row broke down.*no space left on device"):
         search(write_space(), scripted(broken), trials=30)
     trials = read_study(write_space().parent / "study").trials
     assert not [trial for trial in trials if trial.state == "running"]
@@ -124,7 +125,7 @@ def test_an_error_of_the_search_itself_reaches_the_caller(write_space: WriteSpac
 def test_resources_that_do_not_exist_are_refused() -> None:
     from ressearch.search.ray_backend import placement
 
-    with pytest.raises(ValueError, match="no trial fits, each asks for .* of 2 CPUs and 0 GPUs"):
+    with pytest.raises(ValueError, match=r"no trial fits, each asks for .* of 2 CPUs and 0 GPUs"):
         placement(Resources(cpus_per_trial=3), {"CPU": 2.0})
     assert placement(Resources(cpus_per_trial=2), {"CPU": 8.0}) == (4, {"cpu": 2.0})
     assert placement(Resources(workers=3), {"CPU": 8.0}) == (3, {"cpu": 1.0})

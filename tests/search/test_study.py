@@ -104,9 +104,7 @@ def test_infeasible_and_duplicate_candidates_cost_no_trial(write_space: WriteSpa
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "random", "grid"])
-def test_a_small_space_is_exhausted_by_every_sampler(
-    write_space: WriteSpace, scripted: Scripted, sampler: str
-) -> None:
+def test_a_small_space_is_exhausted_by_every_sampler(write_space: WriteSpace, scripted: Scripted, sampler: str) -> None:
     path = write_space(sampler=sampler, epochs=1)
     path.write_text(
         path.read_text()
