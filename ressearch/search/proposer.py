@@ -31,6 +31,8 @@ MAX_ASKS = 20
 """Refusals in a row after which TPE gives way to a random draw: small spaces make it repeat itself."""
 MAX_DRAWS = 20_000
 """Refused random draws in a row after which the space counts as exhausted."""
+MAX_SCANNED = 20_000
+"""Largest number of points that are gone through one by one instead, which finds whatever is left."""
 DUPLICATE = "duplicate"
 """The rule that counts candidates which are trained already."""
 
@@ -124,17 +126,18 @@ class Proposer:
 
     def _draw(self) -> Proposal | None:
         choose = random_choose(self._random)
-        for _ in range(MAX_DRAWS):
+        is_small = not self._space.continuous and self._space.size <= MAX_SCANNED
+        for _ in range(MAX_ASKS if is_small else MAX_DRAWS):
             if candidate := self._accepted(self._space.draw(choose)):
                 return Proposal(candidate, self._open_copy(candidate.params))
-        return None
+        return self._next_of_grid() if is_small else None
 
     def _next_of_grid(self) -> Proposal | None:
         if self._grid is None:
             self._grid = iter(self._space.enumerate())
         for params in self._grid:
             if candidate := self._accepted(params):
-                return Proposal(candidate, None)
+                return Proposal(candidate, self._open_copy(candidate.params))
         return None
 
     def _accepted(self, params: Mapping[str, Any]) -> Candidate | None:
