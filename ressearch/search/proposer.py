@@ -70,7 +70,6 @@ class Proposer:
             sampler = TPESampler(seed=seed, n_startup_trials=1, group=space.is_conditional, multivariate=True)
         storage = InMemoryStorage()
         self._study = optuna.create_study(storage=storage, sampler=sampler, directions=list(directions))
-        self._storage = storage
         self._copy = Book(self._study, storage)
 
     def restore(self, trials: Iterable[FrozenTrial]) -> None:
@@ -117,7 +116,7 @@ class Proposer:
             trial = self._study.ask()
             params = self._space.draw(lambda name, _: trial_value(trial, name, self._distributions[name]))  # noqa: B023
             if candidate := self._accepted(params):
-                return Proposal(candidate, self._storage.get_trial_id_from_study_id_trial_number(0, trial.number))
+                return Proposal(candidate, self._copy.trial_id(trial.number))
             if self._last_rule != DUPLICATE:  # a duplicate of a good candidate is no reason to avoid its region
                 trial.set_constraint("refused", 1.0)
             state = TrialState.FAIL if self._last_rule == DUPLICATE else TrialState.PRUNED
@@ -158,7 +157,7 @@ class Proposer:
         """Add a running trial to the sampler's copy, so that it does not propose its neighbourhood meanwhile."""
         if not params or self._space.sampler.name != "tpe":
             return None
-        return self._copy.open(params, self._distributions, {})._trial_id
+        return self._copy.open(params, self._distributions, {})
 
     @property
     def distributions(self) -> Mapping[str, BaseDistribution]:

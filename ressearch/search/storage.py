@@ -25,20 +25,24 @@ def database_url(path: Path) -> str:
     return f"sqlite:///{(path / DATABASE).absolute()}"
 
 
-def create_study(directory: Path, directions: Sequence[Direction]) -> Study:
+def open_book(directory: Path, directions: Sequence[Direction]) -> "Book":
     """Open the study of a directory for writing, creating it where there is none.
 
     Write-ahead logging lets readers in while the driver writes and halves the cost of a write; with it,
     synchronous=NORMAL still survives a killed process.
+
+    Raises:
+        StudyError: If its file is not a study.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _readable(directory):
         storage = RDBStorage(database_url(directory))
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections opened before the listener are replaced
-        return optuna.create_study(
+        study = optuna.create_study(
             storage=storage, study_name=directory.name, directions=list(directions), load_if_exists=True
         )
+        return Book(study, storage)
 
 
 def load_study(directory: Path) -> Study:
@@ -55,26 +59,34 @@ def load_study(directory: Path) -> Study:
 
 
 class Book:
-    """Trials of one study behind three verbs; serves the file and the sampler's copy in memory alike."""
+    """Trials of one study behind few verbs; serves the file and the sampler's copy in memory alike."""
 
     def __init__(self, study: Study, storage: BaseStorage) -> None:
         self._storage = storage
         self._study_id = storage.get_study_id_from_name(study.study_name)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Read all trials."""
+        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def trial_id(self, number: int) -> int:
+        """Return the id by which the other verbs know a trial."""
+        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def open(
         self,
         params: Mapping[str, Any],
         distributions: Mapping[str, BaseDistribution],
         attributes: Mapping[str, Any],
-    ) -> FrozenTrial:
-        """Add a running trial in one transaction."""
+    ) -> int:
+        """Add a running trial in one transaction and return its id."""
         template = create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
             distributions={name: distributions[name] for name in params},
             user_attrs=dict(attributes),
         )
-        return self._storage.get_trial(self._storage.create_new_trial(self._study_id, template_trial=template))
+        return self._storage.create_new_trial(self._study_id, template_trial=template)
 
     def report(self, trial_id: int, epoch: int, value: float) -> None:
         """Write the value of one epoch."""
@@ -82,11 +94,12 @@ class Book:
 
     def close(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
-    ) -> None:
-        """Write all attributes, then the state: a finished trial can no longer be changed."""
+    ) -> FrozenTrial:
+        """Write all attributes, then the state, since a finished trial can no longer be changed; return the trial."""
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial_id, name, value)
         self._storage.set_trial_state_values(trial_id, state, values)
+        return self._storage.get_trial(trial_id)
 
 
 class _readable:  # noqa: N801 - a context manager, used like a function

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from ressearch.search.asha import Asha, default_first_rung
 from ressearch.search.proposer import Proposal, Proposer
 from ressearch.search.records import BREAKDOWNS, INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
-from ressearch.search.storage import Book, Direction, StudyError, create_study
+from ressearch.search.storage import Direction, StudyError, open_book
 from ressearch.search.worker import Assignment, trial_seed
 from ressearch.space.space import Candidate, Space
 from ressearch.train.data import Prepared
@@ -86,11 +86,8 @@ class Search:
         self.directory = directory.absolute()
         self._shape = shape
         self._images = images
-        study = create_study(directory, directions)
-        self._storage = study._storage
-        self._book = Book(study, self._storage)
-        self._study_id = study._study_id
-        trials = self._close_lost(study.get_trials(deepcopy=False))
+        self._book = open_book(directory, directions)
+        trials = self._closed_trials()
         self.records: dict[int, TrialRecord] = {trial.number: record_of(trial) for trial in trials}
         self._asha = self._restored_asha()
         self._proposer = Proposer(space, shape, directions, seed=trial_seed(space.sampler.seed, -1 - len(trials)))
@@ -153,9 +150,8 @@ class Search:
         attributes: dict[str, Any] = {"curve": trial.curve, "seconds": trial.seconds}
         if reason:
             attributes |= {"reason": reason, "message": message}
-        self._book.close(trial.trial_id, state, values, attributes)
+        self.records[number] = record_of(self._book.close(trial.trial_id, state, values, attributes))
         del self.running[number]
-        self.records[number] = record_of(self._storage.get_trial(trial.trial_id))
         self.session.end(trial.seconds)
         self._tell_proposer(trial, state, reason, values)
         if reason in BREAKDOWNS and self._num_breakdowns(self.records[number]) <= MAX_RETRIES:
@@ -199,9 +195,9 @@ class Search:
     def _open(self, proposal: Proposal, waiting: _Waiting) -> Assignment:
         candidate = proposal.candidate
         architecture, recipe = candidate.architecture.to_dict(), asdict(candidate.recipe)
-        number = len(self._storage.get_all_trials(self._study_id, deepcopy=False))
+        number = len(self.records) + len(self.running)
         seed = trial_seed(self.space.sampler.seed, number)
-        trial = self._book.open(
+        trial_id = self._book.open(
             candidate.params or {},
             self._proposer.distributions,
             {
@@ -216,8 +212,8 @@ class Search:
                 "seed": seed,
             },
         )
-        assert trial.number == number
-        self.running[number] = RunningTrial(number, trial._trial_id, proposal, waiting.ancestor)
+        assert trial_id == self._book.trial_id(number)
+        self.running[number] = RunningTrial(number, trial_id, proposal, waiting.ancestor)
         return Assignment(
             number=number,
             seed=seed,
@@ -230,8 +226,7 @@ class Search:
         )
 
     def _values(self, trial: RunningTrial) -> list[float]:
-        measures = {**asdict(trial.candidate.cost), "seconds": trial.seconds, **trial.curve[-1]}
-        measures["seconds"] = trial.seconds
+        measures = {**trial.curve[-1], **asdict(trial.candidate.cost), "seconds": trial.seconds}
         return [float(measures[name]) for name in self.space.objectives]
 
     def _tell_proposer(
@@ -249,13 +244,15 @@ class Search:
             return {}
         return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in curve}
 
-    def _close_lost(self, trials: list[FrozenTrial]) -> list[FrozenTrial]:
-        """Close the trials that a killed driver left running."""
-        for trial in trials:
-            if trial.state == TrialState.RUNNING:
-                attributes = {"reason": "lost_driver", "message": "the driver ended while this trial was running"}
-                self._book.close(trial._trial_id, TrialState.FAIL, None, attributes)
-        return self._storage.get_all_trials(self._study_id, deepcopy=False)
+    def _closed_trials(self) -> list[FrozenTrial]:
+        """Close the trials that a killed driver left running, and return all."""
+        attributes = {"reason": "lost_driver", "message": "the driver ended while this trial was running"}
+        return [
+            self._book.close(self._book.trial_id(trial.number), TrialState.FAIL, None, attributes)
+            if trial.state == TrialState.RUNNING
+            else trial
+            for trial in self._book.trials()
+        ]
 
     def _restored_asha(self) -> Asha | None:
         scheduler, epochs = self.space.scheduler, self.space.recipe.epochs
