@@ -170,6 +170,7 @@ def _export(study: "StudyRecord", trial: "TrialRecord", directory: Path) -> None
         state=load_file(_weights(study, trial)),
         name=trial.ancestor or f"{study.directory.name}-{trial.number}",
         origin=origin,
+        normalisation=study.manifest["normalisation"],
     )
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -64,12 +65,14 @@ def export_bundle(
     state: Mapping[str, Tensor],
     name: str,
     origin: Mapping[str, str | int | float] | None = None,
+    normalisation: Mapping[str, list[Any]] | None = None,
 ) -> Bundle:
     """Write a network as a module that needs torch only, with its weights and its description.
 
     The directory appears when all is written and the module, run where `ressearch` cannot be imported, has given the
     logits of the network that `model.build` makes of `state`. `origin` says where the network comes from and how well
-    it did, such as {"study": "cifar10", "trial": 17, "val_accuracy": 0.912}.
+    it did, such as {"study": "cifar10", "trial": 17, "val_accuracy": 0.912}. `normalisation` says what it was trained
+    on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
 
     Raises:
         ExportError: If the directory holds files, the weights belong to another network, or the logits differ.
@@ -77,17 +80,19 @@ def export_bundle(
     directory = Path(directory).absolute()
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ExportError(f"{directory} exists and is not an empty directory; name another one, or delete it first")
-    origin = dict(origin or {})
+    origin, normalisation = dict(origin or {}), dict(normalisation or {})
     state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
     resolved = plan(architecture, shape.channels, shape.num_classes)
-    source = model_source(resolved, name=name, resolution=shape.resolution, origin=_sentence(origin))
+    source = model_source(
+        resolved, name=name, resolution=shape.resolution, origin=_sentence(origin), inputs=_inputs(normalisation)
+    )
     directory.parent.mkdir(parents=True, exist_ok=True)
     unfinished = directory.with_name(f".{directory.name}.{os.getpid()}")
     unfinished.mkdir()
     try:
         (unfinished / "model.py").write_text(source, encoding="utf-8")
         save_file(_renamed(resolved, source, state), unfinished / "weights.safetensors", metadata={"format": "pt"})
-        description = _description(architecture, shape, name, origin)
+        description = _description(architecture, shape, name, origin, normalisation)
         text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
         (unfinished / "architecture.yaml").write_text(text, encoding="utf-8")
         difference = _difference(unfinished, resolved, state, shape)
@@ -109,8 +114,19 @@ def _sentence(origin: Mapping[str, str | int | float]) -> str:
     return f"Origin: {', '.join(f'{key} {value}' for key, value in origin.items())}." if origin else ""
 
 
+def _inputs(normalisation: Mapping[str, list[Any]]) -> str:
+    if not normalisation:
+        return ""
+    mean, std = (", ".join(f"{value:.4f}" for value in normalisation[name]) for name in ("mean", "std"))
+    return f"It expects (pixels / 255 - mean) / std for every channel, with mean {mean} and std {std}."
+
+
 def _description(
-    architecture: Architecture, shape: ImageShape, name: str, origin: dict[str, str | int | float]
+    architecture: Architecture,
+    shape: ImageShape,
+    name: str,
+    origin: dict[str, str | int | float],
+    normalisation: dict[str, list[Any]],
 ) -> dict[str, object]:
     counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
     return {
@@ -118,7 +134,7 @@ def _description(
         "name": name,
         "architecture_id": architecture_id(architecture),
         "architecture": architecture.to_dict(),
-        "images": asdict(shape),
+        "images": asdict(shape) | normalisation,
         "cost": asdict(counted),
         **({"origin": origin} if origin else {}),
     }

@@ -59,10 +59,11 @@ class ZeroPadShortcut(nn.Module):
         return F.pad(x, (0, 0, 0, 0, 0, self.extra_channels))'''
 
 
-def model_source(plan: Plan, *, name: str, resolution: int, origin: str = "") -> str:
+def model_source(plan: Plan, *, name: str, resolution: int, origin: str = "", inputs: str = "") -> str:
     """Write the module of a network.
 
-    `name` and `origin` are words for its docstring: what the network is called, where it comes from, how well it did.
+    `name`, `origin` and `inputs` are words for its docstring: what the network is called, where it comes from and how
+    well it did, what images it expects.
     The modules stand in the order of `plan.layers()` as those of `model.build` do: parameters of the two can be
     paired one by one, and one seed starts both from equal weights.
     """
@@ -70,7 +71,7 @@ def model_source(plan: Plan, *, name: str, resolution: int, origin: str = "") ->
     distinct = list(dict.fromkeys(classes.values()))
     layers = list(plan.layers())
     network = "PlainNet" if all(found.shortcut is ShortcutKind.PLAIN for found in distinct) else "ResNet"
-    header = [_docstring(plan, name, resolution, origin), "", *_imports(layers)]
+    header = [_docstring(plan, name, resolution, (origin, inputs)), "", *_imports(layers)]
     parts = [
         "\n".join(header),
         *([SQUEEZE_EXCITE] if any(isinstance(layer, SqueezeExcite) for layer in layers) else []),
@@ -82,7 +83,7 @@ def model_source(plan: Plan, *, name: str, resolution: int, origin: str = "") ->
     return "\n\n\n".join(parts) + "\n"
 
 
-def _docstring(plan: Plan, name: str, resolution: int, origin: str) -> str:
+def _docstring(plan: Plan, name: str, resolution: int, words: tuple[str, ...]) -> str:
     counted = cost(plan, resolution)
     stem, classifier = plan.stem[0], plan.head[-1]
     assert isinstance(stem, Conv)
@@ -90,7 +91,7 @@ def _docstring(plan: Plan, name: str, resolution: int, origin: str) -> str:
     paragraphs = [
         prose(f"{name}: (N, {stem.c_in}, {resolution}, {resolution}) images to (N, {classifier.c_out}) logits."),
         f"{counted.num_params:,} parameters, {counted.num_macs:,} multiply-adds per image.",
-        prose(origin),
+        *(prose(text) for text in words),
         "    from safetensors.torch import load_file",
         '    network = build(load_file("weights.safetensors")).eval()',
     ]

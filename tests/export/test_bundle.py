@@ -46,9 +46,17 @@ def trained(architecture: Architecture) -> dict[str, Tensor]:
 @pytest.mark.parametrize("architecture", [named("resnet-8"), GATED], ids=["resnet-8", "gated"])
 def test_an_export_gives_the_logits_of_the_trained_network(architecture: Architecture, tmp_path: Path) -> None:
     state = trained(architecture)
+    shuffled = dict(sorted(state.items()))  # as safetensors reads it back: the order of the layers is lost
     origin = {"study": "digits", "trial": 17, "val_accuracy": 0.5}
+    normalisation = {"mean": [0.25], "std": [0.125], "class_names": ["no", "yes", "off", "on"]}
     made = export_bundle(
-        tmp_path / "new" / "best", architecture=architecture, shape=SHAPE, state=state, name="mine", origin=origin
+        tmp_path / "new" / "best",
+        architecture=architecture,
+        shape=SHAPE,
+        state=shuffled,
+        name="mine",
+        origin=origin,
+        normalisation=normalisation,
     )
     assert made.max_difference <= 1e-5
     directory = tmp_path / "new" / "best"
@@ -61,9 +69,11 @@ def test_an_export_gives_the_logits_of_the_trained_network(architecture: Archite
     description = yaml.safe_load(made.architecture.read_text(encoding="utf-8"))
     assert plan(Architecture.from_dict(description["architecture"]), 1, 4) == plan(architecture, 1, 4)
     assert description["architecture_id"] == architecture_id(architecture)
-    assert description["images"] == {"channels": 1, "resolution": 8, "num_classes": 4}
+    assert description["images"] == {"channels": 1, "resolution": 8, "num_classes": 4} | normalisation
     assert description["origin"] == origin
-    assert "Origin: study digits, trial 17, val_accuracy 0.5." in made.model.read_text(encoding="utf-8")
+    source = made.model.read_text(encoding="utf-8")
+    assert "Origin: study digits, trial 17, val_accuracy 0.5." in source
+    assert "(pixels / 255 - mean) / std for every channel, with mean 0.2500 and std 0.1250." in source
 
 
 def test_a_stranger_runs_it_as_its_docstring_says(tmp_path: Path) -> None:
