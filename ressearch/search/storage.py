@@ -1,5 +1,6 @@
 """The one book of a study: an Optuna study in a SQLite file, written by the driver only."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -7,6 +8,7 @@ from typing import Any, Literal
 import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
@@ -25,7 +27,7 @@ def database_url(path: Path) -> str:
     return f"sqlite:///{(path / DATABASE).absolute()}"
 
 
-def open_book(directory: Path, directions: Sequence[Direction]) -> "Book":
+def open_book(directory: Path, objectives: Sequence[str], directions: Sequence[Direction]) -> "Book":
     """Open the study of a directory for writing, creating it where there is none.
 
     Write-ahead logging lets readers in while the driver writes and halves the cost of a write; with it,
@@ -42,6 +44,9 @@ def open_book(directory: Path, directions: Sequence[Direction]) -> "Book":
         study = optuna.create_study(
             storage=storage, study_name=directory.name, directions=list(directions), load_if_exists=True
         )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names(list(objectives))  # what the dashboard calls the axes
         return Book(study, storage)
 
 

@@ -86,7 +86,7 @@ class Search:
         self.directory = directory.absolute()
         self._shape = shape
         self._images = images
-        self._book = open_book(directory, directions)
+        self._book = open_book(directory, space.objectives, directions)
         trials = self._closed_trials()
         self.records: dict[int, TrialRecord] = {trial.number: record_of(trial) for trial in trials}
         self._asha = self._restored_asha()

@@ -204,6 +204,7 @@ def test_several_objectives_are_all_told(write_space: WriteSpace, scripted: Scri
     outcome = search(path, scripted(by_width), trials=30)
     study = optuna.load_study(study_name=None, storage=database_url(outcome.directory))
     assert [direction.name for direction in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.metric_names == ["val_accuracy", "num_params"]
     for trial, record in zip(study.trials, read_study(outcome.directory).trials, strict=True):
         assert trial.values == [record.val_accuracy, record.num_params]
     assert {trial.state.name for trial in study.trials} == {"COMPLETE", "PRUNED"}
