@@ -72,10 +72,10 @@ def stock(seconds: float, trials: int, workers: int) -> tuple[float, float]:
             trainable,
             param_space=None,
             tune_config=tune.TuneConfig(
-                metric="val_accuracy",
-                mode="max",
-                search_alg=OptunaSearch(space=_optuna_space(space), seed=0),
-                scheduler=ASHAScheduler(time_attr="epoch", max_t=EPOCHS, grace_period=4, reduction_factor=2),
+                search_alg=OptunaSearch(space=_optuna_space(space), metric="val_accuracy", mode="max", seed=0),
+                scheduler=ASHAScheduler(
+                    "epoch", "val_accuracy", "max", max_t=EPOCHS, grace_period=4, reduction_factor=2
+                ),
                 num_samples=trials,
                 max_concurrent_trials=workers,
                 reuse_actors=True,
