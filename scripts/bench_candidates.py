@@ -1,0 +1,43 @@
+"""How many candidates a second can be drawn, checked and counted, refusals included; one core.
+
+python scripts/bench_candidates.py [SPACE ...]
+"""
+
+import random
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from ressearch.arch import InfeasibleError
+from ressearch.space import load_space, random_choose
+
+CANDIDATES = 2000
+ROUNDS = 5
+
+
+def main() -> None:
+    paths = sys.argv[1:] or [str(Path(__file__).parent.parent / "search_spaces" / "cifar10.yaml")]
+    for path in paths:
+        space = load_space(path)
+        shape = space.source.describe()
+        rates = []
+        for seed in range(ROUNDS):
+            choose, feasible = random_choose(random.Random(seed)), 0
+            started = time.process_time()
+            for _ in range(CANDIDATES):
+                try:
+                    space.candidate(space.draw(choose), shape)
+                    feasible += 1
+                except InfeasibleError:
+                    pass
+            rates.append(CANDIDATES / (time.process_time() - started))
+        print(
+            f"{path}: {statistics.median(rates):,.0f} candidates/s of CPU time "
+            f"(median of {ROUNDS} rounds of {CANDIDATES}, {min(rates):,.0f} to {max(rates):,.0f}), "
+            f"{feasible / CANDIDATES:.0%} feasible in the last round"
+        )
+
+
+if __name__ == "__main__":
+    main()
