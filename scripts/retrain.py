@@ -3,7 +3,7 @@
     python scripts/retrain.py trials/cifar10-16px --top 3 --seeds 3 --epochs 10 --subset 20000
 
 Trains the best networks of a study that are not ancestors, all ancestors with the study's recipe, and, since a search
-that tunes the recipe owes the ancestors the same, the ancestors with the recipe of the best network found. Nothing
+that tunes the recipe owes the ancestors the same, those within the limits with the recipe of the best network found. Nothing
 was chosen on the test images: the search never reads them. Prints mean and standard deviation over seeds.
 """
 
@@ -64,7 +64,9 @@ def main() -> None:
     contestants = [(f"found, trial {trial.number}", trial, recipe_of(trial)) for trial in found]
     contestants += [(f"{trial.ancestor}", trial, recipe_of(trial)) for trial in ancestors]
     contestants += [
-        (f"{trial.ancestor}, recipe of trial {found[0].number}", trial, recipe_of(found[0])) for trial in ancestors
+        (f"{trial.ancestor}, recipe of trial {found[0].number}", trial, recipe_of(found[0]))
+        for trial in ancestors
+        if trial.within_limits
     ]
     seeds = [trial_seed(space.sampler.seed + 1, index) for index in range(arguments.seeds)]
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
