@@ -3,8 +3,8 @@
     python scripts/retrain.py trials/cifar10-16px --top 3 --seeds 3 --epochs 10 --subset 20000
 
 Trains the best networks of a study that are not ancestors, all ancestors with the study's recipe, and, since a search
-that tunes the recipe owes the ancestors the same, those within the limits with the recipe of the best network found. Nothing
-was chosen on the test images: the search never reads them. Prints mean and standard deviation over seeds.
+that tunes the recipe owes the ancestors the same, those within the limits with the recipe of the best network found.
+Nothing was chosen on the test images: the search never reads them. Prints mean and standard deviation over seeds.
 """
 
 import argparse
