@@ -158,18 +158,22 @@ def test_an_ended_driver_loses_and_repeats_nothing(write_space: WriteSpace, tmp_
     script = tmp_path / "driver.py"
     script.write_text(DRIVER)
     command = [sys.executable, str(script), str(path), str(directory)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    said = tmp_path / "said.txt"
+    with said.open("w") as file:  # a pipe would stay open as long as any process of a killed driver's Ray
+        driver = subprocess.Popen(command, stdout=file, start_new_session=True)
     _wait_until(lambda: _num_finished(directory) >= 4)
     driver.send_signal(ending)
-    output, _ = driver.communicate(timeout=60)
+    driver.wait(timeout=60)
+    output = said.read_text()
     before = read_study(directory).trials
     cut = [trial for trial in before if not trial.is_finished]
     if ending == signal.SIGINT:
         assert driver.returncode == 0
         assert output.startswith("interrupted")
         assert {(trial.state, trial.reason) for trial in cut} == {("failed", "interrupted")}
-    again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert again.stdout == "done 14\n"
+    with said.open("w") as file:
+        subprocess.run(command, stdout=file, check=True)
+    assert said.read_text() == "done 14\n"
     after = read_study(directory).trials
     for trial in before:
         if trial.is_finished:
