@@ -1,5 +1,6 @@
 """The one book of a study: an Optuna study in a SQLite file, written by the driver only."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,8 @@ def open_book(directory: Path, objectives: Sequence[str], directions: Sequence[D
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _readable(directory):
+        if not (directory / DATABASE).exists():
+            _create(directory / DATABASE)
         storage = RDBStorage(database_url(directory))
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections opened before the listener are replaced
@@ -48,6 +51,14 @@ def open_book(directory: Path, objectives: Sequence[str], directions: Sequence[D
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(list(objectives))  # what the dashboard calls the axes
         return Book(study, storage)
+
+
+def _create(path: Path) -> None:
+    """Create the tables out of sight: Optuna's readers create them as well, and two at once break each other."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    RDBStorage(f"sqlite:///{partial.absolute()}").engine.dispose()
+    os.replace(partial, path)
 
 
 def load_study(directory: Path) -> Study:
