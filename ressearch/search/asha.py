@@ -47,8 +47,8 @@ class Asha:
 
 
 def default_first_rung(epochs: int) -> int:
-    """Half of the epochs: before that, accuracies of short schedules barely predict the last one.
+    """Half of the epochs, where in our measurements no network of the best third stood in the worse half.
 
-    Measured rank correlations stand in trials/README.md.
+    The rank correlations stand in trials/README.md.
     """
     return max(1, math.ceil(epochs / 2))
