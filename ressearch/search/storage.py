@@ -40,24 +40,24 @@ def open_book(directory: Path, objectives: Sequence[str], directions: Sequence[D
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with _readable(directory):
         if not (directory / DATABASE).exists():
-            _create(directory / DATABASE)
+            _create(directory / DATABASE, directions)
         storage = RDBStorage(database_url(directory))
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections opened before the listener are replaced
-        study = optuna.create_study(
-            storage=storage, study_name=directory.name, directions=list(directions), load_if_exists=True
-        )
+        study = optuna.load_study(study_name=None, storage=storage)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             study.set_metric_names(list(objectives))  # what the dashboard calls the axes
         return Book(study, storage)
 
 
-def _create(path: Path) -> None:
-    """Create the tables out of sight: Optuna's readers create them as well, and two at once break each other."""
+def _create(path: Path, directions: Sequence[Direction]) -> None:
+    """Create an empty study out of sight: Optuna's readers create tables as well, and two at once break each other."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
-    RDBStorage(f"sqlite:///{partial.absolute()}").engine.dispose()
+    storage = RDBStorage(f"sqlite:///{partial.absolute()}")
+    optuna.create_study(storage=storage, study_name=path.parent.name, directions=list(directions))
+    storage.engine.dispose()
     os.replace(partial, path)
 
 

@@ -15,7 +15,7 @@ import pytest
 from ressearch.arch import InfeasibleError
 from ressearch.search.records import read_study
 from ressearch.search.run import LOCK, Outcome, run
-from ressearch.search.storage import DATABASE, StudyError, database_url
+from ressearch.search.storage import DATABASE, StudyError, database_url, load_study, open_book
 from ressearch.search.worker import Assignment, TrialFunction, trial_seed
 from ressearch.space import load_space
 from ressearch.train.loop import TrainingError
@@ -239,6 +239,21 @@ def test_damaged_and_missing_studies_are_named(write_space: WriteSpace, scripted
     (directory / DATABASE).write_bytes(b"no database " * 1000)
     with pytest.raises(StudyError, match=r"study.db: cannot be used as a study: .*not a database"):
         search(path, scripted(by_width))
+
+
+def test_readers_never_see_a_half_made_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    replace = os.replace
+
+    def watched(partial: Path, path: Path) -> None:
+        seen.append(path.exists())
+        replace(partial, path)
+        assert load_study(tmp_path).trials == []  # from its first moment on it can be read
+
+    monkeypatch.setattr(os, "replace", watched)
+    open_book(tmp_path, ["val_accuracy"], ["maximize"])
+    assert seen == [False]
+    assert sorted(path.name for path in tmp_path.iterdir() if "partial" in path.name) == []
 
 
 def test_unknown_trials_and_a_study_without_a_best_are_named(write_space: WriteSpace, scripted: Scripted) -> None:
