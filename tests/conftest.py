@@ -1,12 +1,13 @@
-"""What the rooms' tests share: one small network of every combination, and a strategy over the whole grid.
+"""What the rooms' tests share: small networks in which all members of all axes meet, and a strategy over the space.
 
-A test that asks for `combination` runs once for every ordering x shortcut x transform x squeeze-and-excitation x
-widening; one that draws from `architectures` gets networks with free depths, widths, strides and ratios as well.
-Both read the axes themselves, so that a new member of an enum is tested without a line here.
+A test that asks for `combination` runs once for each of a set of networks in which every two members of every two enum
+axes stand together at least once, where they make a network at all; one that draws from `architectures` gets any
+network. Both read the axes themselves, so that a new member of an enum is tested without a line here.
 """
 
 import itertools
 import os
+import random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from ressearch.arch import AXES, Architecture, Axis, InfeasibleError, Stage, plan
+from ressearch.arch.shortcuts import Shortcut
 
 # The networks of the tests are so small that threads only wait for each other; read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -25,30 +27,80 @@ settings.load_profile("ressearch")
 SMALL_NUMBERS: dict[str, tuple[float, ...]] = {
     "stem_width": (4, 8),
     "alpha": (0.0, 1.0, 2.0, 4.5, 16.0),
+    "widen_factor": (1.0, 2.0),
+    "levels": (1, 2, 3, 4),
+    "drop_path_rate": (0.0, 0.5),
+    "norm_groups": (1, 2, 4),
+    "init_c": (0.5, 1.0),
     "depth": (1, 2, 3),
     "width": (8, 12, 16, 24),
     "stride": (1, 2),
     "bottleneck_ratio": (0.25, 0.5, 1.0, 2.0),
     "cardinality": (1, 2, 4),
+    "dropout": (0.0, 0.3),
+    "shortcut_scale": (0.0, 0.5, 1.0),
+    "branch_scale": (0.5, 1.0),
+    "gate_bias": (-6.0, 0.0),
+    "shortcut_dropout": (0.0, 0.5),
     "se_ratio": (1, 3, 4, 8),
 }
-GRID = ("ordering", "shortcut", "transform", "se", "widening")
+WAY_OUT: dict[str, Any] = {"shortcut": Shortcut.PROJECTION, "bottleneck_ratio": 1.0, "norm_groups": 1, "se_ratio": 1}
+"""Values that meet a rule which some values break, where the default may not."""
+
+
+def _values(axis: Axis) -> list[Any]:
+    if axis.kind is bool:
+        return [False, True]
+    return list(axis.kind) if axis.names else list(SMALL_NUMBERS[axis.name])
+
+
+VALUES = {name: _values(axis) for name, axis in AXES.items()}
+
+
+def network(values: dict[str, Any], stages: list[dict[str, Any]]) -> Architecture:
+    """Return the architecture; an axis that makes it no network takes the value that always does."""
+    while True:
+        if values["widening"].is_pyramid:
+            values["alpha"] = max(values["alpha"], values["widening"].value.least_alpha)
+        try:
+            architecture = Architecture(stages=tuple(Stage(**stage) for stage in stages), **values)
+            plan(architecture, in_channels=3, num_classes=10)
+        except InfeasibleError as error:
+            axis = AXES[error.rule]
+            way_out = WAY_OUT.get(axis.name, axis.default)
+            holders = stages if axis.per_stage else [values]
+            if all(holder[axis.name] == way_out for holder in holders):
+                raise AssertionError("the value that always makes a network did not") from error
+            for holder in holders:
+                holder[axis.name] = way_out
+        else:
+            return architecture
 
 
 def combinations() -> dict[str, Architecture]:
-    """One small network for every combination of the grid's members; activations take turns."""
-    activations = itertools.cycle(AXES["activation"].kind)
-    networks = {}
-    for members in itertools.product(*(AXES[name].kind for name in GRID)):
-        chosen = dict(zip(GRID, members, strict=True))
-        whole = {name: chosen[name] for name in chosen if not AXES[name].per_stage}
-        per_stage = {name: chosen[name] for name in chosen if AXES[name].per_stage}
-        stages = tuple(
-            Stage(depth=2, width=width, stride=stride, bottleneck_ratio=0.5, cardinality=2, se_ratio=4, **per_stage)
-            for width, stride in ((8, 1), (16, 2))
-        )
-        key = "-".join(member.name.lower() for member in members)
-        networks[key] = Architecture(stages=stages, stem_width=4, alpha=16, activation=next(activations), **whole)
+    """Networks of two stages in which all pairs of members of enum axes meet that can; the same in every run."""
+    rng = random.Random(0)
+    enums = [name for name, values in VALUES.items() if name not in SMALL_NUMBERS]
+    uncovered = {
+        frozenset(((first, one), (second, other)))
+        for first, second in itertools.combinations(enums, 2)
+        for one, other in itertools.product(VALUES[first], VALUES[second])
+    }
+    networks: dict[str, Architecture] = {}
+    fruitless = 0
+    while uncovered and fruitless < 60:
+        wanted = dict(rng.choice(sorted(uncovered, key=str)))
+        chosen = {name: wanted.get(name, rng.choice(values)) for name, values in VALUES.items()}
+        chosen |= {"depth": 2, "stem_width": 4, "bottleneck_ratio": 0.5, "cardinality": 2, "se_ratio": 4, "alpha": 16}
+        whole = {name: value for name, value in chosen.items() if not AXES[name].per_stage}
+        stage = {name: value for name, value in chosen.items() if AXES[name].per_stage}
+        made = network(whole, [stage | {"width": 8, "stride": 1}, stage | {"width": 16, "stride": 2}])
+        found = {name: getattr(made.stages[0] if AXES[name].per_stage else made, name) for name in enums}
+        covered = {frozenset(pair) for pair in itertools.combinations(found.items(), 2)}
+        fruitless = 0 if covered & uncovered else fruitless + 1
+        if covered & uncovered:
+            networks[str(len(networks))] = made
+        uncovered -= covered
     return networks
 
 
@@ -66,29 +118,13 @@ def every_combination() -> dict[str, Architecture]:
 
 @pytest.fixture(scope="session")
 def architectures() -> st.SearchStrategy[Architecture]:
-    """Feasible architectures of one to three stages over every axis."""
+    """Feasible architectures of one to four stages over every axis."""
     return _architectures()
-
-
-def _values(axis: Axis) -> st.SearchStrategy[Any]:
-    return st.sampled_from(list(axis.kind) if axis.names else SMALL_NUMBERS[axis.name])
 
 
 @st.composite
 def _architectures(draw: st.DrawFn) -> Architecture:
-    stage = st.builds(Stage, **{name: _values(axis) for name, axis in AXES.items() if axis.per_stage})
-    whole = {name: _values(axis) for name, axis in AXES.items() if not axis.per_stage}
-    network = st.builds(_feasible, st.lists(stage, min_size=1, max_size=3).map(tuple), **whole)
-    return draw(network.filter(lambda found: found is not None))
+    def drawn(per_stage: bool) -> dict[str, Any]:
+        return {name: draw(st.sampled_from(VALUES[name])) for name, axis in AXES.items() if axis.per_stage is per_stage}
 
-
-def _feasible(stages: tuple[Stage, ...], **whole: Any) -> Architecture | None:
-    """Return the architecture, or None where its values make no network."""
-    if whole["widening"].is_pyramid:
-        whole["alpha"] = max(whole["alpha"], whole["widening"].value.least_alpha)
-    try:
-        architecture = Architecture(stages=stages, **whole)
-        plan(architecture, in_channels=3, num_classes=10)
-    except InfeasibleError:
-        return None
-    return architecture
+    return network(drawn(per_stage=False), [drawn(per_stage=True) for _ in range(draw(st.integers(1, 4)))])

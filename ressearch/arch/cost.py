@@ -5,17 +5,23 @@ from typing import assert_never
 
 from ressearch.arch.layers import (
     Act,
+    AvgPool,
     Conv,
+    Dropout,
+    Gate,
     GlobalAvgPool,
     Layer,
     Linear,
+    MaxPool,
     Norm,
     Path,
+    Scale,
     SqueezeExcite,
     Subsample,
+    UnscaledDropout,
     ZeroPad,
 )
-from ressearch.arch.plan import Block, Plan
+from ressearch.arch.plan import Block, Group, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +45,59 @@ class Cost:
         )
 
 
+FREE = Cost()
+"""What costs nothing, one object for all: most layers do, and adding them up is half of the counting."""
+
+
 def cost(plan: Plan, resolution: int) -> Cost:
     """Count parameters, MACs and activations for one square image of `resolution` pixels a side."""
-    total, side = _path_cost(plan.stem, resolution)
-    counted: dict[tuple[int, int], tuple[Cost, int]] = {}  # equal blocks are one object: count each once per size
-    for stage in plan.stages:
-        for block in stage:
-            key = (id(block), side)
+    stem, side = path_cost(plan.stem, resolution)
+    body, side = _group_cost(plan.body, side, {})
+    return stem + body + path_cost(plan.head, side)[0]
+
+
+_Counted = dict[tuple[int, int], tuple[Cost, int]]
+
+
+def _group_cost(group: Group, side: int, counted: _Counted) -> tuple[Cost, int]:
+    """Count a group on a (side, side) map; equal blocks are one object and count once per size."""
+    total, side_out = Cost(), side
+    for item in group.items:
+        if isinstance(item, Group):
+            item_cost, side_out = _group_cost(item, side_out, counted)
+        else:
+            key = (id(item), side_out)
             if key not in counted:
-                counted[key] = _block_cost(block, side)
-            block_cost, side = counted[key]
-            total += block_cost
-    return total + _path_cost(plan.head, side)[0]
+                counted[key] = _block_cost(item, side_out)
+            item_cost, side_out = counted[key]
+        total += item_cost
+    if group.shortcut:
+        total += path_cost(group.shortcut, side)[0]
+    if group.after:
+        total += path_cost(group.after, side_out)[0]
+    return total, side_out
 
 
 def _block_cost(block: Block, side: int) -> tuple[Cost, int]:
-    before, side_in = _path_cost(block.before, side)
-    branch, side_out = _path_cost(block.branch, side_in)
-    shortcut, _ = _path_cost(block.shortcut or (), side_in)
-    after, _ = _path_cost(block.after, side_out)
-    return before + branch + shortcut + after, side_out
+    before, side_in = path_cost(block.before, side)
+    branch, side_out = path_cost(block.branch, side_in)
+    shortcut, _ = path_cost(block.shortcut or (), side_in)
+    gate, _ = path_cost((block.gate,) if block.gate else (), side_in)
+    after, _ = path_cost(block.after, side_out)
+    return before + branch + shortcut + gate + after, side_out
 
 
-def _path_cost(path: Path, side: int) -> tuple[Cost, int]:
-    total = Cost()
+def path_cost(path: Path, side: int) -> tuple[Cost, int]:
+    """Return the cost of layers in sequence on a (side, side) map, and the side of their output."""
+    total = FREE
     for layer in path:
-        layer_cost, side = _layer_cost(layer, side)
-        total += layer_cost
+        counted, side = layer_cost(layer, side)
+        if counted is not FREE:
+            total += counted
     return total, side
 
 
-def _layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
+def layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
     """Return the cost of a layer on a (side, side) map, and the side of its output."""
     match layer:
         case Conv(c_in, c_out, kernel, stride, groups):
@@ -78,16 +106,19 @@ def _layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
             return Cost(weights, weights * side * side, c_out * side * side), side
         case Norm(channels):
             return Cost(num_params=2 * channels), side
-        case SqueezeExcite(channels, hidden):
+        case SqueezeExcite(channels, hidden, bias):
             weights = 2 * channels * hidden
-            return Cost(weights + hidden + channels, weights, hidden + channels), side
+            return Cost(weights + (hidden + channels if bias else 0), weights, hidden + channels), side
+        case Gate(c_in, c_out, stride, _, _):
+            side = -(-side // stride)
+            return Cost(c_in * c_out + c_out, c_in * c_out * side * side, c_out * side * side), side
         case Linear(c_in, c_out):
             return Cost(c_in * c_out + c_out, c_in * c_out, c_out), side
-        case Subsample(stride):
-            return Cost(), -(-side // stride)
+        case Subsample(stride) | AvgPool(stride) | MaxPool(_, stride):
+            return FREE, -(-side // stride)
         case GlobalAvgPool():
-            return Cost(), 1
-        case Act() | ZeroPad():
-            return Cost(), side
+            return FREE, 1
+        case Act() | ZeroPad() | Scale() | Dropout() | UnscaledDropout():
+            return FREE, side
         case _:
             assert_never(layer)

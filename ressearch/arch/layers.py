@@ -2,7 +2,7 @@
 
 Each layer is data. Counting (`arch.cost`), building (`model.build`) and exporting (`export`) read it with one
 `match` each; adding a layer means adding a case there, and the type checker names the one that is missing.
-Feature maps are (N, C, H, W).
+Feature maps are (N, C, H, W). No convolution has a bias but that of a gate.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,20 @@ class Activation(Enum):
     GELU = "gelu"
 
 
+@unique
+class Normalisation(Enum):
+    """Normalisation used wherever an ordering places one; a convolution has no bias under any of them."""
+
+    BATCH = "batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167)"
+    GROUP = "group normalisation (Wu and He 2018, arXiv:1803.08494), `norm_groups` groups"
+    NONE = "no normalisation"
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value
+
+
 @dataclass(frozen=True, slots=True)
 class Conv:
     """Convolution without bias, padded so that stride 1 keeps the size: H -> ceil(H / stride)."""
@@ -33,9 +47,10 @@ class Conv:
 
 @dataclass(frozen=True, slots=True)
 class Norm:
-    """Batch normalisation with a scale and a shift per channel."""
+    """Normalisation with a scale and a shift per channel: over the batch, or over `groups` groups of channels."""
 
     channels: int
+    groups: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,21 @@ class Subsample:
 
 
 @dataclass(frozen=True, slots=True)
+class AvgPool:
+    """Mean over windows of (stride, stride), the last one cut at the edge: H -> ceil(H / stride). No parameters."""
+
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool:
+    """Maximum over windows of (kernel, kernel), padded by kernel // 2: H -> ceil(H / stride). No parameters."""
+
+    kernel: int
+    stride: int
+
+
+@dataclass(frozen=True, slots=True)
 class ZeroPad:
     """Append `c_out - c_in` channels of zeros. No parameters."""
 
@@ -61,14 +91,52 @@ class ZeroPad:
 
 
 @dataclass(frozen=True, slots=True)
+class Scale:
+    """Multiply by a constant. No parameters."""
+
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Zero each element with probability `rate` in training and divide the rest by 1 - rate; identity in evaluation."""
+
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class UnscaledDropout:
+    """Zero each element with probability `rate` in training and leave the rest; multiply by 1 - rate in evaluation."""
+
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
 class SqueezeExcite:
     """Scale each channel by a gate computed from the globally pooled map (Hu et al. 2018, arXiv:1709.01507).
 
-    Global average -> linear(channels, hidden) -> ReLU -> linear(hidden, channels) -> sigmoid, both with bias.
+    Global average -> linear(channels, hidden) -> ReLU -> linear(hidden, channels) -> sigmoid.
     """
 
     channels: int
     hidden: int
+    bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """g(x) = sigmoid(1x1 convolution with bias), one value for each channel and place of the block's output.
+
+    The shortcut is multiplied by 1 - g; the branch by g if `exclusive`. `bias` is where the bias starts.
+
+    Source: He et al. 2016, arXiv:1603.05027, section 3.1.
+    """
+
+    c_in: int
+    c_out: int
+    stride: int
+    bias: float
+    exclusive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +152,21 @@ class Linear:
     c_out: int
 
 
-Layer = Conv | Norm | Act | Subsample | ZeroPad | SqueezeExcite | GlobalAvgPool | Linear
+Layer = (
+    Conv
+    | Norm
+    | Act
+    | Subsample
+    | AvgPool
+    | MaxPool
+    | ZeroPad
+    | Scale
+    | Dropout
+    | UnscaledDropout
+    | SqueezeExcite
+    | Gate
+    | GlobalAvgPool
+    | Linear
+)
 Path = tuple[Layer, ...]
 """Layers applied in sequence; the empty path is the identity."""

@@ -1,4 +1,4 @@
-"""Shortcuts: what a residual block adds to its branch. One function and one enum row each.
+"""Shortcuts: what leads around a residual branch. One function and one enum row each.
 
 A shortcut maps (c_in, c_out, stride) to a `Path`, or to None where nothing is added. The YAML name is the member
 name in lower case and the first line of the function's docstring is its help text.
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum, unique
 from typing import NamedTuple
 
-from ressearch.arch.layers import Conv, Path, Subsample, ZeroPad
+from ressearch.arch.layers import AvgPool, Conv, Path, Subsample, ZeroPad
 
 
 def zero_pad(c_in: int, c_out: int, stride: int) -> Path | None:
@@ -19,11 +19,20 @@ def zero_pad(c_in: int, c_out: int, stride: int) -> Path | None:
 
     Source: He et al. 2015, arXiv:1512.03385, section 3.3.
     """
-    if c_out < c_in:
-        raise ValueError(f"a zero_pad shortcut cannot narrow {c_in} channels to {c_out}")
     subsample: Path = (Subsample(stride),) if stride != 1 else ()
-    pad: Path = (ZeroPad(c_in, c_out),) if c_in != c_out else ()
-    return subsample + pad
+    return subsample + _pad(c_in, c_out)
+
+
+def avg_pool_zero_pad(c_in: int, c_out: int, stride: int) -> Path | None:
+    """Average over stride x stride windows and append zero channels where the shape changes, identity elsewhere.
+
+    Raises:
+        ValueError: If c_out < c_in; padding cannot remove channels.
+
+    Source: Huang et al. 2016, arXiv:1603.09382, section 4; Han et al. 2017, arXiv:1610.02915, section 3.2.
+    """
+    pool: Path = (AvgPool(stride),) if stride != 1 else ()
+    return pool + _pad(c_in, c_out)
 
 
 def projection(c_in: int, c_out: int, stride: int) -> Path | None:
@@ -37,7 +46,8 @@ def projection(c_in: int, c_out: int, stride: int) -> Path | None:
 def projection_everywhere(c_in: int, c_out: int, stride: int) -> Path | None:
     """1x1 convolution in every block (option C).
 
-    Source: He et al. 2015, arXiv:1512.03385, section 4.1.
+    Source: He et al. 2015, arXiv:1512.03385, section 4.1; without a norm behind it (`projection_norm: none`) the
+    1x1 convolution shortcut of He et al. 2016, arXiv:1603.05027, table 1, which does not say whether it had one.
     """
     return (Conv(c_in, c_out, kernel=1, stride=stride),)
 
@@ -50,6 +60,12 @@ def none(c_in: int, c_out: int, stride: int) -> Path | None:  # noqa: ARG001 - o
     return None
 
 
+def _pad(c_in: int, c_out: int) -> Path:
+    if c_out < c_in:
+        raise ValueError(f"zero padding cannot narrow {c_in} channels to {c_out}")
+    return (ZeroPad(c_in, c_out),) if c_in != c_out else ()
+
+
 class _Row(NamedTuple):
     path: Callable[[int, int, int], Path | None]
 
@@ -59,6 +75,7 @@ class Shortcut(Enum):
     """The shortcut types of the family; a row wraps its function, since a bare one would become a method."""
 
     ZERO_PAD = _Row(zero_pad)
+    AVG_POOL_ZERO_PAD = _Row(avg_pool_zero_pad)
     PROJECTION = _Row(projection)
     PROJECTION_EVERYWHERE = _Row(projection_everywhere)
     NONE = _Row(none)
@@ -71,3 +88,30 @@ class Shortcut(Enum):
     def summary(self) -> str:
         """One line of help, from the function's docstring."""
         return (self.value.path.__doc__ or "").splitlines()[0]
+
+
+@unique
+class ProjectionNorm(Enum):
+    """Whether a norm follows the 1x1 convolution of a shortcut."""
+
+    BY_ORDERING = "as in the ordering's paper"
+    NORM = "a norm behind the convolution"
+    NONE = "the bare convolution"
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value
+
+
+@unique
+class ProjectionInput(Enum):
+    """What the 1x1 convolution of a shortcut reads in an ordering whose branch begins with a norm or an activation."""
+
+    PREACTIVATED = "what those leading steps give, shared with the branch (He et al. 2016, arXiv:1603.05027, appendix)"
+    RAW = "the block's input"
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value

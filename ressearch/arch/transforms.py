@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class BranchConv(NamedTuple):
-    """One convolution of a branch; `inner` ones read and write the inner width, the outer ends the block's own."""
+    """One convolution of a branch; all but the last write the inner width."""
 
     kernel: int
     strided: bool = False
@@ -19,22 +19,43 @@ class _Row(NamedTuple):
 
 
 @unique
+class StrideOn(Enum):
+    """Which convolution of a bottleneck halves the resolution; the other transforms have one choice only."""
+
+    CONV3X3 = "the 3x3 (Xie et al. 2017, arXiv:1611.05431; torchvision)"
+    FIRST_CONV = "the first 1x1: fewer MACs (He et al. 2015, arXiv:1512.03385)"
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value
+
+
+@unique
 class Transform(Enum):
-    """Branches of He et al. 2015 (arXiv:1512.03385), figure 5.
+    """Branches of He et al. 2015 (arXiv:1512.03385), figure 5, and the single convolution of He et al. 2016, table 3.
 
     `has_inner_width` tells whether bottleneck ratio and cardinality mean anything: two grouped 3x3 convolutions
     without a 1x1 around them would never mix their groups, and summed branches of depth two are just one wide dense
-    branch (Xie et al. 2017, arXiv:1611.05431, section 3.3), so the basic branch has neither.
+    branch (Xie et al. 2017, arXiv:1611.05431, section 3.3), so the others have neither.
     """
 
     BASIC = _Row((BranchConv(3, strided=True), BranchConv(3)), False, "two 3x3 convolutions")
     BOTTLENECK = _Row(
         (BranchConv(1), BranchConv(3, strided=True, grouped=True), BranchConv(1)),
         True,
-        "1x1, 3x3 (strided and grouped), 1x1 convolutions around a narrower or wider inner width",
+        "1x1, 3x3 (grouped) and 1x1 convolutions around a narrower or wider inner width",
     )
+    SINGLE = _Row((BranchConv(3, strided=True),), False, "one 3x3 convolution")
 
     @property
     def summary(self) -> str:
         """One line of help."""
         return self.value.summary
+
+    def convs(self, stride_on: StrideOn) -> tuple[BranchConv, ...]:
+        """Return the convolutions with the stride where it is wanted."""
+        convs = self.value.convs
+        if stride_on is StrideOn.CONV3X3 or not self.value.has_inner_width:
+            return convs
+        return tuple(conv._replace(strided=index == 0) for index, conv in enumerate(convs))

@@ -12,11 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ressearch.arch import AXES, Architecture, InfeasibleError, Stage, architecture_id, named, plan
-from ressearch.arch.architecture import SqueezeExcitation
-from ressearch.arch.layers import Activation
+from ressearch.arch.initialisation import InitRule
+from ressearch.arch.layers import Activation, Normalisation
+from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.shortcuts import Shortcut
-from ressearch.arch.transforms import Transform
+from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
+from ressearch.arch.squeeze_excitation import SqueezeExcitation
+from ressearch.arch.stems import Places, Stem
+from ressearch.arch.survival import DropPath
+from ressearch.arch.transforms import StrideOn, Transform
 from ressearch.arch.widening import Widening
 
 
@@ -46,6 +50,14 @@ SE = {"se": SqueezeExcitation.STANDARD}
         ({"cardinality": 0}, "cardinality >= 1 must hold, got 0"),
         ({"se_ratio": 0}, "se_ratio >= 1 must hold, got 0"),
         ({"alpha": float("inf")}, "alpha >= 0 must hold, got inf"),
+        ({"dropout": 1.0}, "0 <= dropout < 1 must hold, got 1.0"),
+        ({"shortcut_dropout": -0.1}, "0 <= shortcut_dropout < 1 must hold, got -0.1"),
+        ({"drop_path_rate": 1}, "0 <= drop_path_rate < 1 must hold, got 1"),
+        ({"gate_bias": float("-inf")}, "finite gate_bias must hold, got -inf"),
+        ({"zero_init": 1}, "zero_init must be of type bool, got 1"),
+        ({"se_bias": "no"}, "se_bias must be of type bool, got 'no'"),
+        ({"merge": "add"}, "merge must be of type Merge, got 'add'"),
+        ({"levels": 0}, "levels >= 1 must hold, got 0"),
         ({"width": None}, "stage 1: width is missing; only a pyramid decides widths itself"),
         ({"widening": Widening.MULTIPLICATIVE, "alpha": 0.5}, "alpha >= 1 must hold for multiplicative, got 0.5"),
     ],
@@ -86,13 +98,69 @@ def test_no_stages() -> None:
             "stage 1: bottleneck_ratio 3 gives 20 inner and 6.66667 output channels",
         ),
         (
-            {"width": 8, "se_ratio": 16, **SE},
+            {"stem_width": 8, "width": 8, "se_ratio": 16, **SE},
             "se_ratio",
             "stage 1: se_ratio 16 leaves no hidden unit for 8 channels",
         ),
-        ({"width": 8}, "shortcut", "a zero_pad shortcut cannot narrow 16 channels to 8"),
+        ({"width": 8}, "shortcut", "stage 1: zero padding cannot narrow 16 channels to 8"),
+        (
+            {"width": 17, "widen_factor": 0.5},
+            "widen_factor",
+            "stage 1: widen_factor 0.5 makes 8.5 channels of width 17; it must be a whole number of at least 1",
+        ),
+        ({"norm": Normalisation.GROUP, "norm_groups": 3}, "norm_groups", "norm_groups 3 does not divide 16 channels"),
+        (
+            {"merge": Merge.CONSTANT_SCALE, "branch_scale": 0.0},
+            "merge",
+            "stage 1: branch_scale 0 leaves nothing to learn",
+        ),
+        (
+            {"merge": Merge.EXCLUSIVE_GATE, "shortcut": Shortcut.NONE},
+            "merge",
+            "stage 1: merge exclusive_gate needs a shortcut",
+        ),
+        (
+            {"se": SqueezeExcitation.IDENTITY, "shortcut": Shortcut.NONE},
+            "se",
+            "stage 1: se identity needs a shortcut",
+        ),
+        (
+            {"drop_path": DropPath.LINEAR, "shortcut": Shortcut.NONE},
+            "drop_path",
+            "drop_path needs a shortcut around every branch it leaves out",
+        ),
+        (
+            {"zero_init": True, "merge": Merge.CONSTANT_SCALE, "shortcut_scale": 0.0},
+            "zero_init",
+            "zero_init needs a shortcut around every branch that starts at zero",
+        ),
+        (
+            {"zero_init": True, "ordering": Ordering.RELU_BEFORE_ADDITION},
+            "zero_init",
+            "zero_init in front of a ReLU at the end of a branch would never learn",
+        ),
+        (
+            {"init": InitRule.DEPTH_SCALED, "shortcut": Shortcut.NONE},
+            "init",
+            "init depth_scaled needs a shortcut around every branch",
+        ),
+        (
+            {"init": InitRule.DEPTH_SCALED, "init_c": 0.0},
+            "init_c",
+            "init_c 0 starts every branch at zero, where it learns nothing",
+        ),
+        ({"levels": 4}, "levels", "levels 4: the last level would stand around single blocks"),
+        (
+            {"levels": 2, "level_shortcut": Shortcut.NONE},
+            "level_shortcut",
+            "none leads around nothing; levels: 1 says the same",
+        ),
+        (
+            {"levels": 2, "width": 8, "shortcut": Shortcut.PROJECTION, "level_shortcut": Shortcut.ZERO_PAD},
+            "level_shortcut",
+            "around 2 blocks: zero padding cannot narrow 16 channels to 8",
+        ),
     ],
-    ids=["cardinality", "fractional-inner", "no-inner", "pyramid", "se_ratio", "narrowing"],
 )
 def test_valid_values_that_make_no_network(values: dict[str, Any], rule: str, message: str) -> None:
     with pytest.raises(InfeasibleError, match=re.escape(message)) as caught:
@@ -110,7 +178,7 @@ def test_a_basic_branch_has_neither_ratio_nor_groups() -> None:
     [
         ({"version": 2}, "architecture: version 1 must be given, got 2"),
         ({"version": None}, "architecture: version 1 must be given, got None"),
-        ({"colour": "red"}, "architecture: unknown field 'colour', expected some of stem_width, ordering, "),
+        ({"colour": "red"}, "architecture: unknown field 'colour', expected some of stem, stem_width, "),
         ({"ordering": "orginal"}, "architecture.ordering: got 'orginal', expected one of original, bn_after_addition"),
         ({"ordering": False}, "architecture.ordering: got False, expected one of original"),
         ({"stages": None}, "architecture: stages must be a list of mappings"),
@@ -186,6 +254,35 @@ EQUAL = {
     ),
     "widths under a pyramid": ({**PYRAMID, "alpha": 4, "width": 99}, {**PYRAMID, "alpha": 4, "width": None}),
     "alphas that round to the same widths": ({**PYRAMID, "alpha": 4}, {**PYRAMID, "alpha": 4.1}),
+    "two rules of stochastic depth for one block": (
+        {"depth": 1, "drop_path": DropPath.LINEAR},
+        {"depth": 1, "drop_path": DropPath.UNIFORM},
+    ),
+    "stochastic depth that drops nothing": ({"drop_path": DropPath.LINEAR, "drop_path_rate": 0.0}, {}),
+    "scales of one": ({"merge": Merge.CONSTANT_SCALE}, {"merge": Merge.ADD}),
+    "a shortcut scaled by zero": (
+        {"merge": Merge.CONSTANT_SCALE, "shortcut_scale": 0.0},
+        {"shortcut": Shortcut.NONE},
+    ),
+    "shortcut dropout that drops nothing": ({"merge": Merge.DROPOUT, "shortcut_dropout": 0.0}, {}),
+    "a factor and the widths it makes": ({"width": 8, "stem_width": 8, "widen_factor": 2.0}, {"stem_width": 8}),
+    "what no one reads": (
+        {
+            "gate_bias": 0.0,
+            "branch_scale": 2.0,
+            "se_bias": False,
+            "init_c": 3.0,
+            "norm_groups": 5,
+            "drop_path_rate": 0.1,
+        },
+        {},
+    ),
+    "the input of projections where no step stands in front": ({"projection_input": ProjectionInput.RAW}, {}),
+    "places as the ordering has them": ({"stem_steps": Places.NORM_ACT, "tail_steps": Places.NONE}, {}),
+    "the stride of a block that has none": (
+        {"stride_on": StrideOn.FIRST_CONV, **BOTTLENECK},
+        {"stride_on": StrideOn.CONV3X3, **BOTTLENECK},
+    ),
     "an integer and a whole float": ({"bottleneck_ratio": 1, **BOTTLENECK}, {"bottleneck_ratio": 1.0, **BOTTLENECK}),
 }
 
@@ -210,6 +307,45 @@ DIFFERENT: dict[str, dict[str, Any]] = {
     "projection everywhere": {"shortcut": Shortcut.PROJECTION_EVERYWHERE},
     **{ordering.name: {"ordering": ordering} for ordering in Ordering},
     "pyramid": {"widening": Widening.ADDITIVE, "alpha": 4},
+    "single": {"transform": Transform.SINGLE},
+    "stride on the first": {"stride": 2, "stride_on": StrideOn.FIRST_CONV, **BOTTLENECK},
+    "stride on the 3x3": {"stride": 2, **BOTTLENECK},
+    "dropout": {"dropout": 0.3},
+    "average pooling": {"stride": 2, "shortcut": Shortcut.AVG_POOL_ZERO_PAD},
+    "bare projection": {"shortcut": Shortcut.PROJECTION_EVERYWHERE, "projection_norm": ProjectionNorm.NONE},
+    "raw projection": {
+        "shortcut": Shortcut.PROJECTION_EVERYWHERE,
+        "ordering": Ordering.FULL_PREACTIVATION,
+        "stem_steps": Places.NORM_ACT,
+        "projection_input": ProjectionInput.RAW,
+    },
+    "shortcut scale": {"merge": Merge.CONSTANT_SCALE, "shortcut_scale": 0.5},
+    "branch scale": {"merge": Merge.CONSTANT_SCALE, "branch_scale": 0.5},
+    "exclusive gate": {"merge": Merge.EXCLUSIVE_GATE},
+    "another gate bias": {"merge": Merge.EXCLUSIVE_GATE, "gate_bias": -5.0},
+    "shortcut-only gate": {"merge": Merge.SHORTCUT_ONLY_GATE},
+    "shortcut dropout": {"merge": Merge.DROPOUT},
+    "se without bias": {"se_bias": False, **SE},
+    "se pre": {"se": SqueezeExcitation.PRE},
+    "se post": {"se": SqueezeExcitation.POST},
+    "se identity": {"se": SqueezeExcitation.IDENTITY},
+    "imagenet stem": {"stem": Stem.IMAGENET},
+    "bare stem": {"stem_steps": Places.NONE},
+    "tail": {"tail_steps": Places.NORM_ACT},
+    "two levels": {"levels": 2},
+    "three levels": {"levels": 3},
+    "four levels": {"levels": 4, "depth": 4},
+    "depth of four": {"depth": 4},
+    "identity level": {"levels": 2, "level_shortcut": Shortcut.ZERO_PAD},
+    "normed level": {"levels": 2, "level_projection_norm": ProjectionNorm.NORM},
+    "linear drop path": {"drop_path": DropPath.LINEAR},
+    "uniform drop path": {"drop_path": DropPath.UNIFORM},
+    "group norm": {"norm": Normalisation.GROUP},
+    "other groups": {"norm": Normalisation.GROUP, "norm_groups": 4},
+    "no norm": {"norm": Normalisation.NONE},
+    **{rule.name: {"init": rule} for rule in InitRule if rule is not InitRule.HE},
+    "another c": {"init": InitRule.DEPTH_SCALED, "init_c": 2.0},
+    "zero init": {"zero_init": True},
 }
 
 

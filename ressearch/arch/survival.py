@@ -1,0 +1,48 @@
+"""Stochastic depth: the probability that a block's branch takes part. One function and one enum row each."""
+
+from collections.abc import Callable
+from enum import Enum, unique
+from typing import NamedTuple
+
+
+def linear(rate: float, num_blocks: int) -> tuple[float, ...]:
+    """Survival falls linearly over the blocks: p_l = 1 - rate * l / L, so p_L = 1 - rate.
+
+    Source: Huang et al. 2016, arXiv:1603.09382, equation 4.
+    """
+    return tuple(1 - rate * block / num_blocks for block in range(1, num_blocks + 1))
+
+
+def uniform(rate: float, num_blocks: int) -> tuple[float, ...]:
+    """Survival is the same in every block: p_l = 1 - rate.
+
+    Source: Huang et al. 2016, arXiv:1603.09382, section 5.
+    """
+    return (1 - rate,) * num_blocks
+
+
+class _Row(NamedTuple):
+    survival: Callable[[float, int], tuple[float, ...]] | None
+
+
+@unique
+class DropPath(Enum):
+    """Rules of stochastic depth, in which a training step leaves whole branches out.
+
+    One draw for each block and mini-batch; in evaluation a branch is multiplied by its survival probability.
+    """
+
+    NONE = _Row(None)
+    LINEAR = _Row(linear)
+    UNIFORM = _Row(uniform)
+
+    def survival(self, rate: float, num_blocks: int) -> tuple[float, ...]:
+        """Return the survival probability of every block in order; () where every branch always takes part."""
+        rule = self.value.survival
+        return rule(rate, num_blocks) if rule and rate else ()
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        rule = self.value.survival
+        return (rule.__doc__ or "").splitlines()[0] if rule else "every branch always takes part"
