@@ -156,14 +156,6 @@ def _keep_space(directory: Path, space: Space) -> None:
     path.write_text(space.text)
 
 
-def _normalisation(images: Prepared | None) -> dict[str, Any]:
-    """Return what the networks of this study expect of their input, and what their outputs stand for."""
-    if images is None:
-        return {}
-    loaded = load(images, "cpu")
-    return {"mean": loaded.mean.tolist(), "std": loaded.std.tolist(), "class_names": list(loaded.class_names)}
-
-
 def _manifest(directory: Path, space: Space, shape: ImageShape, images: Prepared | None) -> dict[str, Any]:
     """Read the manifest of the study, or begin it."""
     if (directory / MANIFEST).is_file():
@@ -176,7 +168,7 @@ def _manifest(directory: Path, space: Space, shape: ImageShape, images: Prepared
         "command": _command(),
         "seed": space.sampler.seed,
         "shape": asdict(shape),
-        "normalisation": _normalisation(images),
+        "normalisation": load(images, "cpu").normalisation if images else {},
         "epochs": space.recipe.epochs,
         "objectives": list(space.objectives),
         "commit": _commit(),

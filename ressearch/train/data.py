@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,6 +38,11 @@ class Images:
     std: Tensor
     class_names: tuple[str, ...]
     shape: ImageShape
+
+    @property
+    def normalisation(self) -> dict[str, list[Any]]:
+        """What a network trained on them expects of its input, and what its outputs stand for, as plain values."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist(), "class_names": list(self.class_names)}
 
 
 def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: Split = "train") -> Prepared:

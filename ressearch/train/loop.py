@@ -184,7 +184,11 @@ def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
     nesterov = recipe.momentum > 0  # torch refuses Nesterov without momentum
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    for parameter in parameters if recipe.momentum else ():
+        # Torch begins the momenta of all parameters in one step; a branch that stochastic depth has left out joins later.
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 @contextlib.contextmanager

@@ -214,6 +214,16 @@ def test_the_canonical_form_is_the_same_network(
     assert architecture_id(read) == architecture_id(architecture)
 
 
+def test_every_member_of_every_axis_is_tested(every_combination: dict[str, Architecture]) -> None:
+    for name, axis in AXES.items():
+        holders = [
+            holder
+            for network in every_combination.values()
+            for holder in (network.stages if axis.per_stage else (network,))
+        ]
+        assert {getattr(holder, name) for holder in holders} >= set(axis.kind if axis.names else ()), name
+
+
 def test_every_combination_round_trips(combination: Architecture) -> None:
     written = combination.to_dict()
     assert plan(Architecture.from_dict(yaml.safe_load(yaml.safe_dump(written))), 3, 10) == plan(combination, 3, 10)

@@ -59,7 +59,7 @@ def test_laws_hold_for_every_combination(combination: Architecture) -> None:
     check_laws(combination)
 
 
-@settings(max_examples=60)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_laws_hold_over_the_grid(architectures: st.SearchStrategy[Architecture], data: st.DataObject) -> None:
     check_laws(data.draw(architectures))

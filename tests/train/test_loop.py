@@ -145,6 +145,26 @@ def test_norms_and_biases_do_not_decay(digits: Images) -> None:
     assert module[8].weight.square().mean() < 0.5 * before[8].weight.square().mean()
 
 
+def test_a_part_that_is_left_out_at_first_is_trained_later(digits: Images) -> None:
+    class Late(Counting):
+        """The second layer takes part from the third step on, as a branch under stochastic depth may."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.late = nn.Linear(64, 10)
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits = super().forward(images)
+            return logits + self.late(images.flatten(1)) if len(self.batches) > 2 else logits
+
+    module, images = Late(), fewer(digits, 96)
+    before = module.late.weight.detach().clone()
+    results = run(module, images, replace(RECIPE, epochs=1))
+    assert len(module.batches) == 3
+    assert len(results) == 1
+    assert not torch.equal(module.late.weight, before)
+
+
 def test_a_loss_that_is_not_finite_ends_the_training(digits: Images) -> None:
     with pytest.raises(TrainingError, match=r"non_finite: training loss of epoch 1, step \d+ is (nan|inf)") as caught:
         run(nn.Sequential(nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)), digits, Recipe(lr=1e9))
