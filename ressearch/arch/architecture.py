@@ -1,5 +1,6 @@
 """The architecture: a point of the residual design space, as one frozen value that validates itself."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
@@ -282,16 +283,16 @@ def _widths(stage: Stage, factor: float, pyramid_width: int | None, number: int)
     ratio = float(stage.bottleneck_ratio) if has_inner else 1.0
     if pyramid_width is None:
         assert stage.width is not None
-        c_out = float(stage.width * factor)
+        c_out = _whole(stage.width * factor)
         if not (c_out.is_integer() and c_out >= 1):
             raise InfeasibleError(
                 "widen_factor",
                 f"stage {number}: widen_factor {factor:g} makes {c_out:g} channels of width {stage.width}; "
                 "it must be a whole number of at least 1",
             )
-        inner = c_out * ratio
+        inner = _whole(c_out * ratio)
     else:
-        inner, c_out = float(pyramid_width), pyramid_width / ratio if ratio else 0.0
+        inner, c_out = float(pyramid_width), _whole(pyramid_width / ratio) if ratio else 0.0
     if not (inner.is_integer() and c_out.is_integer() and inner >= 1 and c_out >= 1):
         raise InfeasibleError(
             "bottleneck_ratio",
@@ -304,6 +305,12 @@ def _widths(stage: Stage, factor: float, pyramid_width: int | None, number: int)
             f"stage {number}: cardinality {stage.cardinality} does not divide the inner width {inner:g}",
         )
     return int(inner), int(c_out)
+
+
+def _whole(number: float) -> float:
+    """Return the whole number that a product of floats stands for, such as 29 for 7 * (29 / 7)."""
+    nearest = float(round(number))
+    return nearest if math.isclose(number, nearest, rel_tol=1e-12) else float(number)
 
 
 def _plain(value: Stage | Architecture, skip: frozenset[str] | set[str]) -> dict[str, Any]:

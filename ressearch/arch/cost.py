@@ -38,6 +38,8 @@ class Cost:
     num_activations: int = 0
 
     def __add__(self, other: "Cost") -> "Cost":
+        if other is FREE:
+            return self
         return Cost(
             self.num_params + other.num_params,
             self.num_macs + other.num_macs,
@@ -46,7 +48,7 @@ class Cost:
 
 
 FREE = Cost()
-"""What costs nothing, one object for all: most layers do, and adding them up is half of the counting."""
+"""What costs nothing, one object for all: adding up what is nothing would be half of the counting."""
 
 
 def cost(plan: Plan, resolution: int) -> Cost:
@@ -89,12 +91,14 @@ def _block_cost(block: Block, side: int) -> tuple[Cost, int]:
 
 def path_cost(path: Path, side: int) -> tuple[Cost, int]:
     """Return the cost of layers in sequence on a (side, side) map, and the side of their output."""
-    total = FREE
+    num_params = num_macs = num_activations = 0
     for layer in path:
         counted, side = layer_cost(layer, side)
         if counted is not FREE:
-            total += counted
-    return total, side
+            num_params += counted.num_params
+            num_macs += counted.num_macs
+            num_activations += counted.num_activations
+    return Cost(num_params, num_macs, num_activations) if num_params else FREE, side
 
 
 def layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
@@ -106,6 +110,8 @@ def layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
             return Cost(weights, weights * side * side, c_out * side * side), side
         case Norm(channels):
             return Cost(num_params=2 * channels), side
+        case Act() | ZeroPad() | Scale() | Dropout() | UnscaledDropout():
+            return FREE, side
         case SqueezeExcite(channels, hidden, bias):
             weights = 2 * channels * hidden
             return Cost(weights + (hidden + channels if bias else 0), weights, hidden + channels), side
@@ -118,7 +124,5 @@ def layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:
             return FREE, -(-side // stride)
         case GlobalAvgPool():
             return FREE, 1
-        case Act() | ZeroPad() | Scale() | Dropout() | UnscaledDropout():
-            return FREE, side
         case _:
             assert_never(layer)

@@ -13,11 +13,16 @@ from enum import Enum, unique
 class Activation(Enum):
     """Non-linearity used wherever an ordering places an activation."""
 
-    RELU = "relu"
-    LEAKY_RELU = "leaky_relu"
-    ELU = "elu"
-    SILU = "silu"
-    GELU = "gelu"
+    RELU = "max(x, 0)"
+    LEAKY_RELU = "max(x, 0.01 x) (Maas et al. 2013)"
+    ELU = "x where x > 0, else exp(x) - 1 (Clevert et al. 2016, arXiv:1511.07289)"
+    SILU = "x sigmoid(x) (Hendrycks and Gimpel 2016, arXiv:1606.08415; Ramachandran et al. 2017, arXiv:1710.05941)"
+    GELU = "x times the normal distribution function of x (Hendrycks and Gimpel 2016, arXiv:1606.08415)"
+
+    @property
+    def summary(self) -> str:
+        """One line of help."""
+        return self.value
 
 
 @unique

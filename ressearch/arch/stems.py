@@ -32,11 +32,17 @@ class _Row(NamedTuple):
 
 @unique
 class Stem(Enum):
-    """First convolutions of He et al. 2015 (arXiv:1512.03385), sections 4.2 and table 1; for images of any size."""
+    """First convolutions for images of any size: two of He et al. 2015 (arXiv:1512.03385), and what lies between."""
 
-    CIFAR = _Row(3, 1, None, None, "a 3x3 convolution")
+    CIFAR = _Row(3, 1, None, None, "a 3x3 convolution (section 4.2)")
+    CIFAR_POOL = _Row(3, 1, (3, 2), "NA", "a 3x3 convolution, norm, activation, a 3x3 max-pool with stride 2")
+    STRIDED = _Row(3, 2, None, None, "a 3x3 convolution with stride 2")
+    STRIDED_POOL = _Row(
+        3, 2, (3, 2), "NA", "a 3x3 convolution with stride 2, norm, activation, a 3x3 max-pool with stride 2"
+    )
+    IMAGENET_BARE = _Row(7, 2, None, None, "a 7x7 convolution with stride 2")
     IMAGENET = _Row(
-        7, 2, (3, 2), "NA", "a 7x7 convolution with stride 2, norm, activation, a 3x3 max-pool with stride 2"
+        7, 2, (3, 2), "NA", "a 7x7 convolution with stride 2, norm, activation, a 3x3 max-pool with stride 2 (table 1)"
     )
 
     @property

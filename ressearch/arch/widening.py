@@ -1,27 +1,37 @@
 """Widening rules: how the width grows over the blocks of the network. One function and one enum row each."""
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Iterable
 from enum import Enum, unique
+from itertools import accumulate
 from typing import NamedTuple
 
 
 def additive(start: int, alpha: float, num_blocks: int) -> list[int]:
     """Add alpha / num_blocks per block, from the stem width on: start + alpha in the end (PyramidNet).
 
-    Widths are rounded half up from the running unrounded value.
+    Widths are rounded half up from the running unrounded value, a float as in the authors' code: where that should be
+    a half, its last digit decides.
 
     Source: Han et al. 2017, arXiv:1610.02915, equation 2.
     """
-    return [math.floor(start + alpha * k / num_blocks + 0.5) for k in range(1, num_blocks + 1)]
+    return _rounded(accumulate([alpha / num_blocks] * num_blocks, initial=float(start)))
 
 
 def multiplicative(start: int, alpha: float, num_blocks: int) -> list[int]:
     """Multiply by alpha ** (1 / num_blocks) per block: start * alpha in the end (PyramidNet).
 
+    Widths are rounded half up from the running unrounded value.
+
     Source: Han et al. 2017, arXiv:1610.02915, equation 3.
     """
-    return [math.floor(start * alpha ** (k / num_blocks) + 0.5) for k in range(1, num_blocks + 1)]
+    return _rounded(accumulate([alpha ** (1 / num_blocks)] * num_blocks, operator.mul, initial=float(start)))
+
+
+def _rounded(widths: Iterable[float]) -> list[int]:
+    """Round half up and leave the first one, which is the stem's, out."""
+    return [math.floor(width + 0.5) for width in widths][1:]
 
 
 class _Row(NamedTuple):

@@ -1,18 +1,24 @@
 """How networks, counts and times are put into words."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from enum import Enum
 
-from ressearch.arch import Architecture, Stage, name_of
-from ressearch.arch.architecture import SqueezeExcitation
+from ressearch.arch import AXES, Architecture, Stage, name_of
 from ressearch.arch.layers import Activation
+from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.widening import Widening
+
+_TOLD = {"depth", "width", "stride", "transform", "bottleneck_ratio", "cardinality", "ordering", "shortcut"}
+_TOLD |= {"se", "se_ratio", "se_bias", "widening", "alpha", "activation", "stem_width"}
+"""Axes that have words of their own in a network's line, or none."""
 
 
 def network(architecture: Architecture) -> str:
     """Describe a network in one line, such as `3x[16] 3x[32] 3x[64] basic original zero_pad`.
 
     Every stage is depth x [width], or the first and last width of a pyramid. What differs between the stages is
-    joined by slashes; a ReLU and a gate that is not there go without saying.
+    joined by slashes. All other axes are named where they are read and differ from their defaults, as in a YAML file:
+    `dropout=0.3 levels=3`. The stem's width and strides go without saying.
     """
     terms = [
         *_stage_sizes(architecture),
@@ -26,7 +32,20 @@ def network(architecture: Architecture) -> str:
         terms.append(f"{name_of(architecture.widening)}({architecture.alpha:g})")
     if architecture.activation is not Activation.RELU:
         terms.append(name_of(architecture.activation))
-    return " ".join(terms)
+    return " ".join([*terms, *_others(architecture)])
+
+
+def value_text(value: Enum | float | str) -> str:
+    """Return the value of an axis as a YAML file has it."""
+    match value:
+        case Enum():
+            return name_of(value)
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return f"{value:g}"
+        case _:
+            return value
 
 
 def short_count(number: float) -> str:
@@ -74,4 +93,20 @@ def _transform(stage: Stage) -> str:
 
 
 def _gate(stage: Stage) -> str:
-    return "no_se" if stage.se is SqueezeExcitation.NONE else f"se{stage.se_ratio}"
+    if stage.se is SqueezeExcitation.NONE:
+        return "no_se"
+    place = "" if stage.se is SqueezeExcitation.STANDARD else f", {name_of(stage.se)}"
+    return f"se{stage.se_ratio}{place}{'' if stage.se_bias else ', no bias'}"
+
+
+def _others(architecture: Architecture) -> Iterator[str]:
+    """Name the axes that no other word tells of."""
+    for axis in AXES.values():
+        if axis.name in _TOLD:
+            continue
+        holders = architecture.stages if axis.per_stage else (architecture,)
+        values = [getattr(holder, axis.name) for holder in holders]
+        is_read = [axis.name not in holder.inactive for holder in holders]
+        if any(value != axis.default for value, read in zip(values, is_read, strict=True) if read):
+            words = [value_text(value) if read else "-" for value, read in zip(values, is_read, strict=True)]
+            yield f"{axis.name}={words[0] if len(set(words)) == 1 else '/'.join(words)}"
