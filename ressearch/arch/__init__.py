@@ -2,8 +2,10 @@
 
 from ressearch.arch.architecture import AXES, Architecture, Axis, InfeasibleError, Stage, name_of
 from ressearch.arch.cost import Cost, cost
+from ressearch.arch.identity import architecture_id
 from ressearch.arch.named import named
-from ressearch.arch.plan import Plan, architecture_id, plan
+from ressearch.arch.plan import Plan
+from ressearch.arch.resolve import plan
 
 __all__ = [
     "AXES",

@@ -17,7 +17,7 @@ from ressearch.arch.families import NumberError, with_stages
 from ressearch.arch.literature import PUBLISHED
 from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.plan import plan
+from ressearch.arch.resolve import plan
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.survival import DropPath
 

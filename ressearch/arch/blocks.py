@@ -1,0 +1,115 @@
+"""One residual block: its shape and the style of its network -> layers."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage, name_of
+from ressearch.arch.layers import Act, Activation, Conv, Dropout, Norm, Path, SqueezeExcite
+from ressearch.arch.merges import Merge
+from ressearch.arch.plan import Block
+from ressearch.arch.squeeze_excitation import SqueezeExcitation
+
+
+class Style(NamedTuple):
+    """What all blocks of a network have in common; strings over N (norm) and A (activation) as in `Steps`."""
+
+    stem: str
+    first: str
+    between: str
+    last: str
+    merged: str
+    projection: str
+    level_projection: str
+    tail: str
+    reads_raw: bool
+    activation: Activation
+    norm_groups: int | None
+
+    def steps(self, steps: str, channels: int) -> Path:
+        """Resolve norms and activations.
+
+        Raises:
+            InfeasibleError: If the groups of a group normalisation do not divide the channels.
+        """
+        if not steps:
+            return ()
+        if self.norm_groups is not None and "N" in steps and channels % self.norm_groups:
+            raise InfeasibleError("norm_groups", f"norm_groups {self.norm_groups} does not divide {channels} channels")
+        return tuple(Norm(channels, self.norm_groups) if step == "N" else Act(self.activation) for step in steps)
+
+    @property
+    def shares_first(self) -> bool:
+        """Whether the first block's leading steps feed both paths, since the stem was left without an activation."""
+        return "A" in self.first and "A" not in self.stem
+
+
+@lru_cache(maxsize=65_536)  # blocks repeat across candidates; sharing them is what makes counting fast
+def residual_block(shape: BlockShape, style: Style, is_first: bool, is_closed: bool) -> Block:
+    """Assemble one block; `is_closed` tells that a group ends with it and takes what follows its addition.
+
+    The leading steps feed both paths where the shortcut has parameters and, if they activate, in the first block
+    of the network, whose stem was left without an activation (He et al. 2016, arXiv:1603.05027, appendix).
+    """
+    stage = shape.stage
+    try:
+        shortcut = stage.shortcut.path(shape.c_in, shape.c_out, shape.stride)
+    except ValueError as error:
+        raise InfeasibleError("shortcut", str(error)) from None
+    try:
+        merged = stage.merge.merged(shape)
+    except ValueError as error:
+        raise InfeasibleError("merge", str(error)) from None
+    if shortcut is None and stage.merge is not Merge.ADD:
+        raise InfeasibleError("merge", f"merge {name_of(stage.merge)} needs a shortcut")
+    has_weights = any(isinstance(layer, Conv) for layer in shortcut or ())
+    if shortcut and isinstance(shortcut[-1], Conv):
+        shortcut += style.steps(style.projection, shape.c_out)
+    shared = (has_weights and not style.reads_raw) or (is_first and style.shares_first)
+    first = style.steps(style.first, shape.c_in)
+    branch = _convs(shape, style)
+    after = () if is_closed else style.steps(style.merged, shape.c_out)
+    before, branch = (first, branch) if shared else ((), first + branch)
+    match stage.se:
+        case SqueezeExcitation.PRE:
+            branch = _squeeze_excite(stage, shape.c_in) + branch
+        case SqueezeExcitation.STANDARD:
+            branch += _squeeze_excite(stage, shape.c_out)
+        case SqueezeExcitation.POST:
+            after += _squeeze_excite(stage, shape.c_out)
+        case SqueezeExcitation.IDENTITY:
+            if shortcut is None or merged.shortcut is None:
+                raise InfeasibleError("se", "se identity needs a shortcut")
+            shortcut += _squeeze_excite(stage, shape.c_out)
+    is_plain = shortcut is None or merged.shortcut is None
+    return Block(
+        before=before,
+        branch=branch + merged.branch,
+        shortcut=None if is_plain else (shortcut or ()) + (merged.shortcut or ()),
+        after=after,
+        gate=merged.gate,
+    )
+
+
+def _convs(shape: BlockShape, style: Style) -> Path:
+    """Return the convolutions of a branch with the steps between and after them, and the dropout before the last."""
+    stage = shape.stage
+    convs = stage.transform.convs(stage.stride_on)
+    path: Path = ()
+    c_in = shape.c_in
+    for index, conv in enumerate(convs):
+        is_last = index == len(convs) - 1
+        c_out = shape.c_out if is_last else shape.inner
+        if is_last and stage.dropout:
+            path += (Dropout(float(stage.dropout)),)
+        stride = shape.stride if conv.strided else 1
+        path += (Conv(c_in, c_out, conv.kernel, stride, stage.cardinality if conv.grouped else 1),)
+        path += style.steps(style.last if is_last else style.between, c_out)
+        c_in = c_out
+    return path
+
+
+def _squeeze_excite(stage: Stage, channels: int) -> Path:
+    hidden = channels // stage.se_ratio
+    if hidden < 1:
+        raise InfeasibleError("se_ratio", f"se_ratio {stage.se_ratio} leaves no hidden unit for {channels} channels")
+    return (SqueezeExcite(channels, hidden, stage.se_bias),)
