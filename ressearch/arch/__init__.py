@@ -1,6 +1,7 @@
 """What a network is: described once as an `Architecture`, resolved to a `Plan`, counted by arithmetic. No torch."""
 
-from ressearch.arch.architecture import AXES, Architecture, Axis, InfeasibleError, Stage, name_of
+from ressearch.arch.architecture import AXES, Architecture, InfeasibleError, Stage
+from ressearch.arch.axes import Axis, name_of
 from ressearch.arch.cost import Cost, cost
 from ressearch.arch.identity import architecture_id
 from ressearch.arch.named import named

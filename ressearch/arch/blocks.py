@@ -3,7 +3,8 @@
 from functools import lru_cache
 from typing import NamedTuple
 
-from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage, name_of
+from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
+from ressearch.arch.axes import name_of
 from ressearch.arch.layers import Act, Activation, Conv, Dropout, Norm, Path, SqueezeExcite
 from ressearch.arch.merges import Merge
 from ressearch.arch.plan import Block

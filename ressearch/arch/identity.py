@@ -7,7 +7,8 @@ from dataclasses import MISSING, fields
 from enum import Enum
 from functools import lru_cache
 
-from ressearch.arch.architecture import Architecture, name_of
+from ressearch.arch.architecture import Architecture
+from ressearch.arch.axes import name_of
 from ressearch.arch.initialisation import Initialisation
 from ressearch.arch.layers import Layer, Path
 from ressearch.arch.plan import Block, Group

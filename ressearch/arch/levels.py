@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from math import prod
 from typing import NamedTuple
 
-from ressearch.arch.architecture import Architecture, BlockShape, InfeasibleError, name_of
+from ressearch.arch.architecture import Architecture, BlockShape, InfeasibleError
+from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style, residual_block
 from ressearch.arch.layers import Conv, Path
 from ressearch.arch.plan import Block, Group

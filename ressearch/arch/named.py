@@ -12,7 +12,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from ressearch.arch import families
-from ressearch.arch.architecture import Architecture, name_of
+from ressearch.arch.architecture import Architecture
+from ressearch.arch.axes import name_of
 from ressearch.arch.families import NumberError, with_stages
 from ressearch.arch.literature import PUBLISHED
 from ressearch.arch.merges import Merge

@@ -1,6 +1,7 @@
 """Architecture -> Plan: every layer of a network for given images."""
 
-from ressearch.arch.architecture import Architecture, InfeasibleError, name_of
+from ressearch.arch.architecture import Architecture, InfeasibleError
+from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style
 from ressearch.arch.initialisation import Initialisation
 from ressearch.arch.layers import Act, Activation, Conv, GlobalAvgPool, Linear, MaxPool, Norm, Normalisation

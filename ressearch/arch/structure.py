@@ -14,7 +14,8 @@ a structure may leave open is decided here:
 import math
 from typing import Any, NamedTuple
 
-from ressearch.arch.architecture import Architecture, Stage, name_of
+from ressearch.arch.architecture import Architecture, Stage
+from ressearch.arch.axes import name_of
 from ressearch.arch.fields import Fields
 from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering

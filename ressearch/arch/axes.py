@@ -1,0 +1,158 @@
+"""Axes: the fields of an architecture together with what the YAML loader, help texts and tests need to know of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from enum import Enum
+from functools import cache, cached_property
+from math import isfinite
+from types import UnionType
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    class HasAxes(DataclassInstance, Protocol):
+        """A dataclass whose fields are declared by `axis`."""
+
+        per_stage: ClassVar[bool]
+
+
+def axis(
+    summary: str,
+    *,
+    minimum: float = 0,
+    below: float = float("inf"),
+    default: Any = MISSING,
+    reads: Callable[[Any], bool] | None = None,
+) -> Any:
+    """Declare a field together with what the YAML loader and the help text need to know of it.
+
+    Numbers lie in minimum <= x < below. `reads` tells whether a stage or an architecture reads the field at all; where
+    it does not, the field changes nothing and is left out of the canonical form.
+    """
+    return field(default=default, metadata={"summary": summary, "minimum": minimum, "below": below, "reads": reads})
+
+
+@dataclass(frozen=True)
+class Axis:
+    """What a searchable field allows; read by the YAML loader, by help texts and by the tests."""
+
+    name: str
+    per_stage: bool
+    kind: type[int] | type[float] | type[bool] | type[Enum]
+    minimum: float
+    below: float
+    default: Any
+    required: bool
+    summary: str
+
+    @cached_property  # as `types`: every candidate of a search has some eighty fields checked
+    def is_number(self) -> bool:
+        """Whether it is a number rather than a name or a truth value."""
+        return self.kind in (int, float)
+
+    @cached_property
+    def types(self) -> tuple[type, ...]:
+        """Types of its values; whole numbers pass as float, truth values only as such."""
+        return (int, float) if self.kind is float else (self.kind,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """YAML names of the members of an enum axis, () for numbers and truth values."""
+        return tuple(name_of(member) for member in self.kind) if issubclass(self.kind, Enum) else ()
+
+    def check(self, value: Any) -> None:
+        """Check the type and range of a field's value.
+
+        Raises:
+            ValueError: Naming the axis, the value and what is allowed.
+        """
+        if not isinstance(value, self.types) or (isinstance(value, bool) and self.kind is not bool):
+            raise ValueError(f"{self.name} must be of type {self.kind.__name__}, got {value!r}")
+        if isinstance(value, int | float) and not (self.minimum <= value < self.below and isfinite(value)):
+            raise ValueError(f"{self.range} must hold, got {value!r}")
+
+    @property
+    def range(self) -> str:
+        """What a number must keep, such as 0 <= dropout < 1."""
+        if self.below < float("inf"):
+            return f"{self.minimum:g} <= {self.name} < {self.below:g}"
+        return f"{self.name} >= {self.minimum:g}" if self.minimum > float("-inf") else f"finite {self.name}"
+
+    def parse(self, value: Any, where: str) -> Any:
+        """Turn a plain YAML value into the field's value; numbers are checked by the constructor.
+
+        Raises:
+            ValueError: If the value is not a name of this axis.
+        """
+        if not issubclass(self.kind, Enum):
+            return value
+        if value not in self.names:
+            raise ValueError(f"{where}: got {value!r}, expected one of {', '.join(self.names)}")
+        return self.kind[value.upper()]
+
+
+@cache
+def axes_of(kind: "type[HasAxes]") -> Mapping[str, Axis]:
+    """Return the axes that a class declares, by name."""
+    return {
+        spec.name: Axis(
+            name=spec.name,
+            per_stage=kind.per_stage,
+            kind=get_args(spec.type)[0] if isinstance(spec.type, UnionType) else spec.type,  # type: ignore[arg-type]
+            minimum=spec.metadata["minimum"],
+            below=spec.metadata["below"],
+            default=None if spec.default is MISSING else spec.default,
+            required=spec.default is MISSING,
+            summary=spec.metadata["summary"],
+        )
+        for spec in fields(kind)
+        if spec.metadata
+    }
+
+
+def check_fields(value: "HasAxes") -> None:
+    """Check type and range of every declared field.
+
+    Raises:
+        ValueError: Naming the field, the value and what is allowed.
+    """
+    for axis in axes_of(type(value)).values():
+        got = getattr(value, axis.name)
+        if got is None and axis.default is None and not axis.required:
+            continue
+        axis.check(got)
+
+
+def unread(value: "HasAxes") -> frozenset[str]:
+    """Return the fields that change nothing beside the others."""
+    readers = ((spec.name, spec.metadata.get("reads")) for spec in fields(value))
+    return frozenset(name for name, reads in readers if reads is not None and not reads(value))
+
+
+def plain(value: "HasAxes", skip: frozenset[str] | set[str]) -> dict[str, Any]:
+    """Return fields by name with enum members as their YAML names."""
+    return {
+        spec.name: name_of(got) if isinstance(got := getattr(value, spec.name), Enum) else got
+        for spec in fields(value)
+        if spec.name not in skip
+    }
+
+
+def parsed(kind: "type[HasAxes]", data: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Turn YAML names back into enum members.
+
+    Raises:
+        ValueError: For an unknown or a missing field, or a name that is none, after `where`.
+    """
+    axes = axes_of(kind)
+    if unknown := sorted(set(data) - set(axes)):
+        raise ValueError(f"{where}: unknown field {unknown[0]!r}, expected some of {', '.join(axes)}")
+    if missing := [name for name, axis in axes.items() if axis.required and name not in data]:
+        raise ValueError(f"{where}: field {missing[0]!r} is missing")
+    return {name: axes[name].parse(value, f"{where}.{name}") for name, value in data.items()}
+
+
+def name_of(member: Enum) -> str:
+    """Return the YAML name of an enum member."""
+    return member.name.lower()
