@@ -1,6 +1,7 @@
-"""A network to take home: source that needs torch only, weights, and a description."""
+"""A network to take home: source that needs torch only, ONNX or torch.export, weights, and a description."""
 
-from ressearch.export.bundle import Bundle, ExportError, export_bundle
+from ressearch.export.bundle import Bundle, Format, check_target, export_bundle
+from ressearch.export.check import ExportError
 from ressearch.export.source import model_source
 
-__all__ = ["Bundle", "ExportError", "export_bundle", "model_source"]
+__all__ = ["Bundle", "ExportError", "Format", "check_target", "export_bundle", "model_source"]

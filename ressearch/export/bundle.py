@@ -1,58 +1,58 @@
-"""A directory to take home: model.py, weights.safetensors, architecture.yaml, checked against the trained network."""
+"""A directory to take home: the network in one of three formats and its description, checked against our own."""
 
+import json
 import os
 import shutil
-import subprocess
-import sys
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, assert_never
 
-import torch
 import yaml
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from ressearch.arch import Architecture, Plan, architecture_id, cost, plan
+from ressearch.arch import Architecture, architecture_id, cost, plan
+from ressearch.export.check import (
+    SEED,
+    ExportError,
+    executed,
+    largest_difference,
+    network_of,
+    paired,
+    seeded,
+    single_threaded,
+)
+from ressearch.export.graphs import write_onnx, write_program
 from ressearch.export.source import model_source
-from ressearch.model import build
 from ressearch.train.source import ImageShape
 
 VERSION = 1
 """Version of architecture.yaml."""
 
+Format = Literal["module", "onnx", "torch-export"]
+FILES: dict[Format, str] = {"module": "model.py", "onnx": "model.onnx", "torch-export": "model.pt2"}
+
 TOLERANCE = 1e-5
-"""Largest difference of a logit from the trained network's, float32."""
+"""Largest difference of a logit of the written module from our own network's, float32."""
 
-# Runs in a process of its own: what it imports is all that the exported files need.
-CHECK = """\
-import sys
-sys.modules["ressearch"] = None  # an import of ours fails from here on
-import torch
-from safetensors.torch import load_file, save_file
-directory, scratch, num_threads = sys.argv[1:]
-sys.path.insert(0, directory)
-import model
-torch.set_num_threads(int(num_threads))
-network = model.build(load_file(directory + "/weights.safetensors")).eval()
-with torch.no_grad():
-    logits = network(load_file(scratch + "/images.safetensors")["images"])
-save_file({"logits": logits.contiguous()}, scratch + "/logits.safetensors")
-"""
-
-
-class ExportError(ValueError):
-    """The network cannot be written there, or what was written is not the network."""
+BATCH = 2
+"""Images of the check of a module."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What was written, and the largest difference of a logit from the trained network's."""
+    """What was written, and the largest difference of a logit from our own network's.
+
+    Attributes:
+        model: The module, ONNX file or program.
+        weights: None where the model holds them, or has none.
+        architecture: The description.
+    """
 
     model: Path
-    weights: Path
+    weights: Path | None
     architecture: Path
     max_difference: float
 
@@ -62,52 +62,125 @@ def export_bundle(
     *,
     architecture: Architecture,
     shape: ImageShape,
-    state: Mapping[str, Tensor],
+    state: Mapping[str, Tensor] | None,
     name: str,
     origin: Mapping[str, str | int | float] | None = None,
     normalisation: Mapping[str, list[Any]] | None = None,
+    format: Format = "module",
 ) -> Bundle:
-    """Write a network as a module that needs torch only, with its weights and its description.
+    """Write a network with its weights and its description.
 
-    The directory appears when all is written and the module, run where `ressearch` cannot be imported, has given the
-    logits of the network that `model.build` makes of `state`. `origin` says where the network comes from and how well
-    it did, such as {"study": "cifar10", "trial": 17, "val_accuracy": 0.912}. `normalisation` says what it was trained
-    on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
+    A module is a file that needs torch only, beside weights.safetensors; `onnx` and `torch-export` are one file that
+    holds both. The directory appears when all is written and, read again, gives the logits of the network that
+    `model.build` makes of `state`.
+
+    Args:
+        directory: A new or an empty one.
+        architecture: The network.
+        shape: Its images.
+        state: The trained weights; None for a network that was not trained: a module comes without weights then, and
+            is checked to start from those of `model.build`; the other formats hold the weights that seed 0 starts.
+        name: What the network is called.
+        origin: Where it comes from and how well it did, such as {"study": "cifar10", "val_accuracy": 0.912}.
+        normalisation: What it was trained on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
+        format: What to write.
 
     Raises:
-        ExportError: If the directory holds files, the weights belong to another network, or the logits differ.
+        ExportError: If the directory holds files, a package is missing, the weights belong to another network, or
+            the logits differ.
     """
     directory = Path(directory).absolute()
+    check_target(directory)
+    origin, normalisation = dict(origin or {}), dict(normalisation or {})
+    resolved = plan(architecture, shape.channels, shape.num_classes)
+    network = network_of(resolved, state)
+    source = model_source(
+        resolved,
+        name=name,
+        resolution=shape.resolution,
+        origin=_sentence(origin),
+        inputs=_inputs(normalisation),
+        has_weights=state is not None,
+    )
+    described = _description(architecture, shape, name, origin, normalisation)
+    if state is None and format != "module":
+        described["weights"] = f"not trained: those that seed {SEED} starts"
+    with single_threaded(), _appearing(directory) as unfinished:
+        file = unfinished / FILES[format]
+        match format:
+            case "module":
+                difference = _write_module(file, source, network, shape, is_trained=state is not None)
+            case "onnx":
+                difference = write_onnx(file, _loaded(source, network), network, shape, _metadata(described))
+            case "torch-export":
+                difference = write_program(file, _loaded(source, network), network, shape)
+            case _:
+                assert_never(format)
+        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+        (unfinished / "architecture.yaml").write_text(text, encoding="utf-8", errors="replace")
+    weights = directory / "weights.safetensors"
+    return Bundle(
+        model=directory / FILES[format],
+        weights=weights if weights.exists() else None,
+        architecture=directory / "architecture.yaml",
+        max_difference=difference,
+    )
+
+
+def check_target(directory: Path) -> None:
+    """Check that an export can be written there.
+
+    Raises:
+        ExportError: If it is a file, or a directory that holds files.
+    """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ExportError(f"{directory} exists and is not an empty directory; name another one, or delete it first")
-    origin, normalisation = dict(origin or {}), dict(normalisation or {})
-    state = {key: tensor.detach().cpu().contiguous() for key, tensor in state.items()}
-    resolved = plan(architecture, shape.channels, shape.num_classes)
-    source = model_source(
-        resolved, name=name, resolution=shape.resolution, origin=_sentence(origin), inputs=_inputs(normalisation)
-    )
+
+
+@contextmanager
+def _appearing(directory: Path) -> Iterator[Path]:
+    """Give a directory to write into; it takes its name in the end, or disappears if writing fails."""
     directory.parent.mkdir(parents=True, exist_ok=True)
     unfinished = directory.with_name(f".{directory.name}.{os.getpid()}")
     unfinished.mkdir()
     try:
-        (unfinished / "model.py").write_text(source, encoding="utf-8")
-        save_file(_renamed(resolved, source, state), unfinished / "weights.safetensors", metadata={"format": "pt"})
-        description = _description(architecture, shape, name, origin, normalisation)
-        text = yaml.safe_dump(description, sort_keys=False, allow_unicode=True)
-        (unfinished / "architecture.yaml").write_text(text, encoding="utf-8")
-        difference = _difference(unfinished, resolved, state, shape)
+        yield unfinished
         if directory.exists():
             directory.rmdir()
         unfinished.rename(directory)
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-    return Bundle(
-        model=directory / "model.py",
-        weights=directory / "weights.safetensors",
-        architecture=directory / "architecture.yaml",
-        max_difference=difference,
-    )
+
+
+def _write_module(file: Path, source: str, network: nn.Module, shape: ImageShape, *, is_trained: bool) -> float:
+    """Write model.py and, for a trained network, the weights beside it; return the largest difference of a logit.
+
+    Raises:
+        ExportError: If the module is not the network.
+    """
+    file.write_text(source, encoding="utf-8")
+    written = seeded(executed(source)).eval()
+    weights = paired(network, written)
+    if is_trained:
+        weights_file = file.with_name("weights.safetensors")
+        save_file(weights, weights_file, metadata={"format": "pt"})
+        written.load_state_dict(load_file(weights_file), assign=True)
+    else:
+        for key, tensor in written.state_dict().items():
+            if not tensor.allclose(weights[key], rtol=1e-5, atol=1e-6):
+                raise ExportError(f"what was written is not the network: {key} starts from other weights")
+        written.load_state_dict(weights)
+        network.train()  # before training, running statistics hold back no logit of a thousand layers
+        written.train()
+    return largest_difference(network, written, shape, batches=(BATCH,), tolerance=TOLERANCE)
+
+
+def _loaded(source: str, network: nn.Module) -> nn.Module:
+    """Return the written module for evaluation, with the weights of our network: its names are the readable ones."""
+    written = seeded(executed(source)).eval()
+    written.load_state_dict(paired(network, written), assign=True)
+    return written
 
 
 def _sentence(origin: Mapping[str, str | int | float]) -> str:
@@ -140,46 +213,10 @@ def _description(
     }
 
 
-def _renamed(resolved: Plan, source: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the weights under the names that the written module gives them.
-
-    Both modules create their layers in the order of `Plan.layers()`, and a state dict keeps that order: the names
-    are paired one by one.
-    """
-    module: dict[str, object] = {}
-    exec(compile(source, "model.py", "exec"), module)  # our own text: users' words stand in its docstring only
-    with torch.device("meta"):
-        ours = build(resolved).state_dict()
-        written = module["build"]().state_dict()  # type: ignore[operator]
-    if missing := sorted(set(ours) ^ set(state)):
-        raise ExportError(f"the weights belong to another network: {missing[0]!r} is in one of the two only")
-    if wrong := [key for key in ours if ours[key].shape != state[key].shape]:
-        shapes = f"{tuple(state[wrong[0]].shape)}, expected {tuple(ours[wrong[0]].shape)}"
-        raise ExportError(f"the weights belong to another network: {wrong[0]!r} has the shape {shapes}")
-    assert [tensor.shape for tensor in ours.values()] == [tensor.shape for tensor in written.values()]
-    return {new: state[old] for old, new in zip(ours, written, strict=True)}
-
-
-def _difference(directory: Path, resolved: Plan, state: Mapping[str, Tensor], shape: ImageShape) -> float:
-    """Compare the logits of random images with those of the written module, run in its own process."""
-    with torch.device("meta"):  # no weights of its own, and no draw from the caller's generator
-        network = build(resolved).eval()
-    network.load_state_dict(state, assign=True)
-    size = (8, shape.channels, shape.resolution, shape.resolution)
-    images = torch.randn(size, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = network(images)
-    with tempfile.TemporaryDirectory() as scratch:
-        save_file({"images": images}, Path(scratch, "images.safetensors"))
-        command = [sys.executable, "-B", "-P", "-c", CHECK, str(directory), scratch, str(torch.get_num_threads())]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise ExportError(f"the written module does not run without ressearch:\n{done.stderr.strip()}")
-        found = load_file(Path(scratch, "logits.safetensors"))["logits"]
-    difference = float((found - expected).abs().max())
-    if not difference <= TOLERANCE:  # NaN is no match either
-        raise ExportError(
-            f"the written module is not the trained network: a logit differs by {difference:g}, "
-            f"at most {TOLERANCE:g} is allowed"
-        )
-    return difference
+def _metadata(description: Mapping[str, object]) -> dict[str, str]:
+    """Return the description as text by key: words as they are, all else as JSON."""
+    return {
+        key: value.encode(errors="replace").decode() if isinstance(value, str) else json.dumps(value)
+        for key, value in description.items()
+        if key != "architecture"
+    }

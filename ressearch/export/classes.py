@@ -1,200 +1,227 @@
-"""Which blocks of a plan share a class, and what the constructor of that class asks for."""
+"""Which blocks of a plan share a class, and what each class is called."""
 
-from dataclasses import dataclass, fields
-from enum import Enum
-from math import prod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import chain, takewhile
+from operator import and_
 
-from ressearch.arch.layers import Conv, Path, SqueezeExcite
+from ressearch.arch.layers import (
+    Act,
+    AvgPool,
+    Conv,
+    Dropout,
+    Layer,
+    Norm,
+    Path,
+    Scale,
+    SqueezeExcite,
+    Subsample,
+    UnscaledDropout,
+    ZeroPad,
+)
 from ressearch.arch.plan import Block, Plan
+from ressearch.export.arguments import shape_of
 
-
-class ShortcutKind(Enum):
-    """What a block adds to its branch; the value is a word for it, where a class needs to be told apart."""
-
-    IDENTITY = "identity"
-    ZERO_PAD = "zero-padded"
-    PROJECTION = "projection"
-    PLAIN = "none"
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """All in which two blocks of one class may differ, in the order of a constructor's arguments."""
-
-    in_channels: int
-    out_channels: int
-    width: int
-    groups: int
-    hidden: int
-    stride: int
+Changes = dict[Block, Path]
+"""The part of each block's shortcut that changes the shape, in layers that all of them have, or () for the identity."""
 
 
 @dataclass(frozen=True, eq=False)
 class BlockClass:
-    """Blocks that one class describes.
+    """Blocks of one class; some may lack what changes the shape, or norm and activation behind the addition.
 
     Attributes:
         name: A Python name.
-        blocks: The distinct blocks, each with every layer of the class but, maybe, those of the shortcut.
-        shortcut: The shortcut of the class.
-        has_identities: Whether blocks that keep the shape have an identity instead of that shortcut.
-        expressions: What stands in the class for each number: an argument, a literal, or a term of the output.
+        changes: The distinct blocks, each with the part of its shortcut that changes the shape.
     """
 
     name: str
-    blocks: tuple[Block, ...]
-    shortcut: ShortcutKind
-    has_identities: bool
-    expressions: dict[str, str]
+    changes: Changes
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The distinct blocks."""
+        return tuple(self.changes)
 
     @property
     def example(self) -> Block:
-        """A block with every layer of the class."""
-        return next(block for block in self.blocks if shortcut_kind(block) is self.shortcut)
+        """A block with all layers behind the addition."""
+        return max(self.changes, key=lambda block: len(block.after))
 
     @property
-    def arguments(self) -> list[str]:
-        """Names of the constructor's arguments."""
-        return list(dict.fromkeys(text for text in self.expressions.values() if text.isidentifier()))
+    def is_plain(self) -> bool:
+        """Whether the blocks have no shortcut."""
+        return self.example.shortcut is None
 
-    def construction(self, block: Block) -> str:
-        """Write the call that builds one of the blocks, such as `BasicBlock(16, 32, stride=2)`."""
-        values = vars(numbers(block))
-        given = []
-        for name in self.arguments:
-            value = values["out_channels" if name == "channels" else name]
-            if name.endswith("channels"):
-                given.append(str(value))
-            elif (name, value) != ("stride", 1):
-                given.append(f"{name}={value}")
-        return f"{self.name}({', '.join(given)})"
+    @property
+    def has_identities(self) -> bool:
+        """Whether some of the blocks change the shape on the shortcut and some do not."""
+        return any(self.changes.values()) and not all(self.changes.values())
+
+    @property
+    def is_pre_activation(self) -> bool:
+        """Whether a norm or an activation comes before the first convolution."""
+        return not starts_with_conv(self.example.before + self.example.branch)
 
 
 def block_classes(plan: Plan) -> dict[Block, BlockClass]:
     """Sort the blocks of a plan into as few classes as can be written without a case that never occurs."""
-    groups: dict[tuple[str, ...], list[Block]] = {}
-    for block in dict.fromkeys(block for stage in plan.stages for block in stage):
-        groups.setdefault((*_skeleton(block), shortcut_kind(block).name), []).append(block)
-    members = [tuple(blocks) for blocks in _with_identities(list(groups.values()))]
-    found: dict[Block, BlockClass] = {}
-    for blocks, name in zip(members, _names(members), strict=True):
-        kinds = {shortcut_kind(block) for block in blocks}
-        shortcut = next(iter(kinds - {ShortcutKind.IDENTITY}), ShortcutKind.IDENTITY)
-        rows = [numbers(block) for block in blocks]
-        found |= dict.fromkeys(blocks, BlockClass(name, blocks, shortcut, len(kinds) > 1, _expressions(rows)))
-    return found
+    families: dict[tuple[object, ...], list[Block]] = {}
+    for block in dict.fromkeys(plan.blocks()):
+        _, tail = divided(block.shortcut or ())
+        gate = (block.gate,) if block.gate else ()
+        key = tuple(_shapes(path) for path in (*entry(block), tail, gate))
+        families.setdefault((*key, block.shortcut is None), []).append(block)
+    found = [changes for family in families.values() for blocks in _by_after(family) for changes in _by_change(blocks)]
+    return {
+        block: made
+        for made in (BlockClass(name, changes) for name, changes in zip(_names(found), found, strict=True))
+        for block in made.blocks
+    }
 
 
-def numbers(block: Block) -> Numbers:
-    """Read a block's numbers off its branch."""
-    convs = [layer for layer in block.branch if isinstance(layer, Conv)]
-    return Numbers(
-        in_channels=convs[0].c_in,
-        out_channels=convs[-1].c_out,
-        width=convs[0].c_out,
-        groups=max(conv.groups for conv in convs),
-        hidden=sum(layer.hidden for layer in block.branch if isinstance(layer, SqueezeExcite)),
-        stride=prod(conv.stride for conv in convs),
-    )
+def entry(block: Block) -> tuple[Path, Path]:
+    """Return what leads to branch and shortcut, and the branch; one path where there is no shortcut."""
+    return ((), block.before + block.branch) if block.shortcut is None else (block.before, block.branch)
 
 
-def shortcut_kind(block: Block) -> ShortcutKind:
-    """Classify the shortcut of a block."""
-    match block.shortcut:
-        case None:
-            return ShortcutKind.PLAIN
-        case ():
-            return ShortcutKind.IDENTITY
-        case (Conv(), *_):
-            return ShortcutKind.PROJECTION
-        case _:
-            return ShortcutKind.ZERO_PAD
+def divided(shortcut: Path) -> tuple[Path, Path]:
+    """Divide a shortcut into what may change the shape, and what follows it in blocks that keep the shape too."""
+    length = len(shortcut)
+    while length and isinstance(shortcut[length - 1], Scale | Dropout | UnscaledDropout | SqueezeExcite):
+        length -= 1
+    return shortcut[:length], shortcut[length:]
 
 
-def _skeleton(block: Block) -> tuple[str, str, str]:
-    """Spell the layers of a block, its shortcut left out, without their numbers."""
-
-    def spell(path: Path) -> str:
-        return " ".join(f"{type(layer).__name__}{getattr(layer, 'kernel', '')}" for layer in path)
-
-    return spell(block.before), spell(block.branch), spell(block.after)
+def starts_with_conv(path: Path) -> bool:
+    """Whether a path convolves before it normalises or activates."""
+    layers = (layer for layer in path if not isinstance(layer, Scale | Dropout | UnscaledDropout | SqueezeExcite))
+    return isinstance(next(layers), Conv)
 
 
-def _with_identities(groups: list[list[Block]]) -> list[list[Block]]:
-    """Join blocks with an identity to the like ones with one other kind of shortcut that all change the shape."""
-    joined = [*groups]
-    for group in groups:
-        if shortcut_kind(group[0]) is not ShortcutKind.IDENTITY:
-            continue
-        like = [other for other in joined if other is not group and _skeleton(other[0]) == _skeleton(group[0])]
-        like = [other for other in like if other[0].shortcut is not None]
-        if len(like) == 1 and not any(_keeps_shape(block) for block in like[0]):
-            joined = [group + other if other is like[0] else other for other in joined if other is not group]
+def _shapes(path: Path) -> tuple[object, ...]:
+    return tuple(shape_of(layer) for layer in path)
+
+
+def _by_after(blocks: list[Block]) -> Iterator[list[Block]]:
+    """Part blocks that go on differently behind the addition, but for norms and activations that only some have."""
+    found: dict[tuple[object, ...], dict[tuple[object, ...], list[Block]]] = {}
+    for block in blocks:
+        steps = tuple(takewhile(lambda layer: isinstance(layer, Norm | Act), block.after))
+        rest = block.after[len(steps) :]
+        found.setdefault(_shapes(rest), {}).setdefault(_shapes(steps), []).append(block)
+    for by_steps in found.values():
+        if len(by_steps) == 2 and () in by_steps:
+            yield list(chain.from_iterable(by_steps.values()))
+        else:
+            yield from by_steps.values()
+
+
+def _by_change(blocks: list[Block]) -> list[Changes]:
+    """Join blocks whose shortcuts differ by layers that could as well do nothing, then identities to those."""
+    found: dict[tuple[object, ...], Changes] = {}
+    for block in blocks:
+        change, _ = divided(block.shortcut or ())
+        found.setdefault(_shapes(change), {})[block] = change
+    identities = found.pop((), {})
+    joined: list[Changes] = []
+    for changes in sorted(found.values(), key=lambda changes: -len(next(iter(changes.values())))):
+        for larger in joined:
+            pattern = next(iter(larger.values()))
+            aligned = {block: _aligned(block, change, pattern) for block, change in changes.items()}
+            if all(aligned.values()):
+                larger |= {block: change or () for block, change in aligned.items()}
+                break
+        else:
+            joined.append(changes)
+    open_to_identities = [changes for changes in joined if not any(_keeps_shape(block) for block in changes)]
+    if identities and len(open_to_identities) == 1:
+        open_to_identities[0] |= identities
+    elif identities:
+        joined.append(identities)
     return joined
 
 
-def _keeps_shape(block: Block) -> bool:
-    found = numbers(block)
-    return (found.in_channels, 1) == (found.out_channels, found.stride)
-
-
-def _expressions(rows: list[Numbers]) -> dict[str, str]:
-    """Return what stands for each number inside a class of these blocks."""
-    out = [row.out_channels for row in rows]
-    same = out == [row.in_channels for row in rows]
-    name = "channels" if same else "out_channels"
-    found = {"in_channels": "channels" if same else "in_channels", "out_channels": name}
-    for field in fields(Numbers)[2:]:
-        column = [getattr(row, field.name) for row in rows]
-        if field.name in ("width", "hidden") and any(column):
-            found[field.name] = _term(column, out, name) or field.name
+def _aligned(block: Block, change: Path, pattern: Path) -> Path | None:
+    """Fill a path with layers that do nothing until it has those of the pattern; None where that cannot be."""
+    rest = list(change)
+    channels = _convs(block)[0].c_in
+    filled: Path = ()
+    for layer in pattern:
+        if rest and shape_of(rest[0]) == shape_of(layer):
+            filled += (rest.pop(0),)
+        elif neutral := _neutral(layer, channels):
+            filled += (neutral,)
         else:
-            found[field.name] = str(column[0]) if len(set(column)) == 1 else field.name
-    return found
+            return None
+        channels = getattr(filled[-1], "c_out", channels)
+    return None if rest else filled
 
 
-def _term(column: list[int], out: list[int], name: str) -> str | None:
-    """Write a column as the output channels, a multiple or a whole part of them, where one fits all blocks."""
-    if column == out:
-        return name
-    factor = column[0] // out[0]
-    if column == [factor * channels for channels in out]:
-        return f"{factor} * {name}"
-    parts = [part for part in range(2, max(out) + 1) if column == [channels // part for channels in out]]
-    return f"{name} // {max(parts, key=lambda part: part & -part)}" if parts else None  # the roundest of several
+def _neutral(layer: Layer, channels: int) -> Layer | None:
+    """Return a layer of the same kind that does nothing, None where there is none."""
+    match layer:
+        case Subsample():
+            return Subsample(1)
+        case AvgPool():
+            return AvgPool(1)
+        case ZeroPad():
+            return ZeroPad(channels, channels)
+        case Scale():
+            return Scale(1.0)
+        case _:
+            return None
 
 
-def _names(members: list[tuple[Block, ...]]) -> list[str]:
-    """Name classes after their convolutions, and special ones also after what sets them apart."""
-    gated = {_is_gated(blocks[0]) for blocks in members}
-    names: dict[int, str] = {}
-    for index in sorted(range(len(members)), key=lambda index: _is_special(members[index])):
-        block = members[index][-1]
-        base = ("SE" if len(gated) > 1 and _is_gated(block) else "") + _base_name(block)
-        kind = shortcut_kind(block).name.title().replace("_", "")
-        options = (base, f"First{base}" if _is_first(block) else f"{kind}{base}")
-        numbered = (f"{base}{number}" for number in range(2, len(members) + 2))
-        names[index] = next(name for name in (*options, *numbered) if name not in names.values())
-    return [names[index] for index in range(len(members))]
+def _convs(block: Block) -> list[Conv]:
+    return [layer for layer in block.branch if isinstance(layer, Conv)]
 
 
-def _is_special(blocks: tuple[Block, ...]) -> bool:
-    """Whether the plain name of its convolutions would better go to another class."""
-    kinds = {shortcut_kind(block) for block in blocks}
-    return _is_first(blocks[0]) or kinds <= {ShortcutKind.PROJECTION, ShortcutKind.PLAIN}
+def _keeps_shape(block: Block) -> bool:
+    convs = _convs(block)
+    return convs[0].c_in == convs[-1].c_out and all(conv.stride == 1 for conv in convs)
 
 
-def _is_first(block: Block) -> bool:
-    """Whether this is the first block of a pre-activated network, which feeds its shortcut from the activation too."""
-    return bool(block.before) and shortcut_kind(block) is not ShortcutKind.PROJECTION
+def _names(classes: list[Changes]) -> list[str]:
+    """Name classes after their convolutions, and like ones also after what sets them apart."""
+    bases = [_base_name(next(iter(changes))) for changes in classes]
+    features = [_features(changes) for changes in classes]
+    names: list[str] = []
+    for base, found in zip(bases, features, strict=True):
+        like = [set(other) for other, other_base in zip(features, bases, strict=True) if other_base == base]
+        common = reduce(and_, like)
+        name = "".join(word for word in found if word not in common) + base
+        taken = sum(other.rstrip("0123456789") == name for other in names)
+        names.append(f"{name}{taken + 1}" if taken else name)
+    return names
 
 
-def _is_gated(block: Block) -> bool:
-    return any(isinstance(layer, SqueezeExcite) for layer in block.branch)
+def _features(changes: Changes) -> list[str]:
+    """Return words for what a class may have and another not."""
+    block = next(iter(changes))
+    change = next((change for change in changes.values() if change), ())
+    has_conv = any(isinstance(layer, Conv) for layer in change)
+    is_joined = not all(changes.values())
+    words = {
+        "Plain": block.shortcut is None,
+        "First": bool(entry(block)[0]) and not has_conv,
+        "Projection": has_conv and not is_joined,
+        type(change[-1]).__name__ if change else "": bool(change) and not has_conv and not is_joined,
+        "Gated": block.gate is not None,
+        "Scaled": _has(block.branch + (block.shortcut or ()), Scale),
+        "Dropout": _has(block.branch + (block.shortcut or ()), Dropout, UnscaledDropout),
+        "SE": _has(block.branch + (block.shortcut or ()) + block.after, SqueezeExcite),
+    }
+    return [word for word, holds in words.items() if holds]
+
+
+def _has(path: Iterable[Layer], *kinds: type[Layer]) -> bool:
+    return any(isinstance(layer, kinds) for layer in path)
 
 
 def _base_name(block: Block) -> str:
-    match [layer.kernel for layer in block.branch if isinstance(layer, Conv)]:
+    match [conv.kernel for conv in _convs(block)]:
         case [3, 3]:
             return "BasicBlock"
         case [1, 3, 1]:

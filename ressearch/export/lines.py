@@ -1,19 +1,46 @@
 """Python source as text: calls that wrap like a formatter wraps them, and prose that cannot become code."""
 
 import textwrap
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 LINE_LENGTH = 100
 
 
-def call(head: str, arguments: Sequence[str], tail: str = ")", indent: int = 8) -> str:
-    """Write `head` + arguments + `tail` on one line, else the arguments on one line, else one line each."""
-    margin, inner = " " * indent, " " * (indent + 4)
-    joined = ", ".join(arguments)
-    for text in (f"{margin}{head}{joined}{tail}", f"{margin}{head}\n{inner}{joined}\n{margin}{tail}"):
-        if max(map(len, text.splitlines())) <= LINE_LENGTH and "\n" not in joined:
-            return text
-    return "\n".join((f"{margin}{head}", *(f"{inner}{argument}," for argument in arguments), f"{margin}{tail}"))
+@dataclass(frozen=True)
+class Call:
+    """A call, or whatever else stands in brackets: `head(arguments)`.
+
+    separator: between the arguments; a space where they are the two parts of a comprehension.
+    is_long: written with one argument on a line even where it would fit on one.
+    """
+
+    head: str
+    arguments: "tuple[str | Call, ...]" = ()
+    separator: str = ", "
+    brackets: str = "()"
+    is_long: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.head}{self.brackets[0]}{self.separator.join(map(str, self.arguments))}{self.brackets[1]}"
+
+
+def written(source: str | Call, indent: int = 8, end: str = "") -> list[str]:
+    """Write on one line, else with the arguments on one line of their own, else with a line for each."""
+    margin = " " * indent
+    flat = f"{margin}{source}{end}"
+    if isinstance(source, str) or (len(flat) <= LINE_LENGTH and not _is_long(source)):
+        return [flat]
+    inner = f"{margin}    {source.separator.join(map(str, source.arguments))}"
+    if len(inner) <= LINE_LENGTH and not _is_long(source):
+        lines = [inner]
+    else:
+        comma = source.separator.rstrip()
+        lines = [line for argument in source.arguments for line in written(argument, indent + 4, comma)]
+    return [f"{margin}{source.head}{source.brackets[0]}", *lines, f"{margin}{source.brackets[1]}{end}"]
+
+
+def _is_long(source: str | Call) -> bool:
+    return isinstance(source, Call) and (source.is_long or any(map(_is_long, source.arguments)))
 
 
 def prose(text: str) -> str:

@@ -1,5 +1,6 @@
-"""The exported directory: complete, checked in a process without `ressearch`, and all or nothing."""
+"""The exported directory: complete, checked, and all or nothing."""
 
+import random
 import runpy
 import subprocess
 import sys
@@ -8,15 +9,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ressearch.arch import Architecture, Stage, architecture_id, named, plan
-from ressearch.arch.architecture import SqueezeExcitation
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import Shortcut
+from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.transforms import Transform
-from ressearch.export import ExportError, bundle, export_bundle
+from ressearch.export import ExportError, bundle, check_target, export_bundle
 from ressearch.model import build
 from ressearch.train.source import ImageShape
 
@@ -62,6 +63,7 @@ def test_an_export_gives_the_logits_of_the_trained_network(architecture: Archite
     directory = tmp_path / "new" / "best"
     assert sorted(path.name for path in directory.iterdir()) == ["architecture.yaml", "model.py", "weights.safetensors"]
     assert [path.name for path in directory.parent.iterdir()] == ["best"]  # nothing unfinished is left
+    assert made.weights is not None
     weights = load_file(made.weights)
     names = runpy.run_path(str(made.model))["build"]().state_dict()
     assert set(names) == set(weights)
@@ -76,24 +78,52 @@ def test_an_export_gives_the_logits_of_the_trained_network(architecture: Archite
     assert "(pixels / 255 - mean) / std for every channel, with mean 0.2500 and std 0.1250." in source
 
 
-def test_a_stranger_runs_it_as_its_docstring_says(tmp_path: Path) -> None:
-    state = trained(GATED)
-    made = export_bundle(tmp_path / "best", architecture=GATED, shape=SHAPE, state=state, name="mine")
+def test_strangers_run_exports_as_their_docstrings_say(
+    every_combination: dict[str, Architecture], tmp_path: Path
+) -> None:
+    """Twenty networks of the space, in one process that has torch and no `ressearch`."""
+    shape = ImageShape(channels=2, resolution=9, num_classes=5)
+    images = torch.randn(3, 2, 9, 9)
+    save_file({"images": images}, tmp_path / "images.safetensors")
+    names = random.Random(0).sample(sorted(every_combination), 20)
+    for name in names:
+        resolved = plan(every_combination[name], 2, 5)
+        torch.manual_seed(0)
+        ours = build(resolved)
+        ours(torch.randn(8, 2, 9, 9))
+        state = ours.state_dict()
+        export_bundle(tmp_path / name, architecture=every_combination[name], shape=shape, state=state, name=name)
+        save_file({"logits": ours.eval()(images).detach()}, tmp_path / name / "expected.safetensors")
     script = (
-        "import sys; sys.modules['ressearch'] = None\n"
-        "import torch\n"
+        "import os, runpy, sys\n"
+        "sys.modules['ressearch'] = None\n"
         "from safetensors.torch import load_file\n"
-        "from model import build\n"
-        'network = build(load_file("weights.safetensors")).eval()\n'
-        "print(*network(torch.ones(1, 1, 8, 8))[0].tolist())\n"
+        'images = load_file("images.safetensors")["images"]\n'
+        "for name in sys.argv[1:]:\n"
+        "    os.chdir(name)\n"
+        '    build = runpy.run_path("model.py")["build"]\n'
+        '    network = build(load_file("weights.safetensors")).eval()\n'
+        '    difference = network(images) - load_file("expected.safetensors")["logits"]\n'
+        "    print(float(difference.abs().max()))\n"
+        "    os.chdir('..')\n"
     )
-    command = [sys.executable, "-B", "-c", script]
-    done = subprocess.run(command, cwd=made.model.parent, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-B", "-c", script, *names]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    ours = build(plan(GATED, 1, 4)).eval()
-    ours.load_state_dict(state)
-    expected = ours(torch.ones(1, 1, 8, 8))[0]
-    assert torch.tensor([float(word) for word in done.stdout.split()]).allclose(expected, atol=1e-5)
+    differences = [float(line) for line in done.stdout.split()]
+    assert len(differences) == 20
+    assert max(differences) <= 1e-5
+
+
+@pytest.mark.parametrize("name", ["resnet-8", "stochastic-depth-resnet-110", "resnet-1202"])
+def test_a_network_of_the_literature_comes_without_weights(name: str, tmp_path: Path) -> None:
+    """Even where its logits overflow before training."""
+    made = export_bundle(tmp_path / "a", architecture=named(name), shape=SHAPE, state=None, name=name)
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["architecture.yaml", "model.py"]
+    assert made.weights is None
+    assert made.max_difference <= 1e-5
+    assert "safetensors" not in made.model.read_text(encoding="utf-8")
+    runpy.run_path(str(made.model))["build"]()
 
 
 def test_files_in_the_way(tmp_path: Path) -> None:
@@ -102,7 +132,10 @@ def test_files_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "kept" / "notes.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
     for name in ("kept", "file"):
-        with pytest.raises(ExportError, match=f"{name} exists and is not an empty directory; name another one"):
+        message = f"{name} exists and is not an empty directory; name another one"
+        with pytest.raises(ExportError, match=message):
+            check_target(tmp_path / name)
+        with pytest.raises(ExportError, match=message):
             export_bundle(tmp_path / name, architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "kept", "notes.txt"]
 
@@ -110,6 +143,11 @@ def test_files_in_the_way(tmp_path: Path) -> None:
 def test_an_empty_directory_is_filled(tmp_path: Path) -> None:
     export_bundle(tmp_path, architecture=named("resnet-8"), shape=SHAPE, state=trained(named("resnet-8")), name="mine")
     assert (tmp_path / "model.py").exists()
+
+
+def test_a_name_that_no_file_can_hold_is_still_written(tmp_path: Path) -> None:
+    made = export_bundle(tmp_path, architecture=named("plain-8"), shape=SHAPE, state=None, name='a\ud800"""\n')
+    assert yaml.safe_load(made.architecture.read_text(encoding="utf-8"))["name"]
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:
@@ -126,40 +164,44 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     state = trained(named("resnet-8"))
     state["4.1.weight"].fill_(float("nan"))
-    with pytest.raises(ExportError, match="a logit differs by nan, at most 1e-05 is allowed"):
+    with pytest.raises(ExportError, match="the network cannot be checked: its own logits are not finite"):
         export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
     assert not list(tmp_path.iterdir())
 
 
+WRONG = "what was written is not the network: a logit of a batch of 2 differs by"
+
+
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "is_trained", "message"),
     [
-        (
-            ("F.relu(y + self.shortcut(x))", "F.relu(y - self.shortcut(x))"),
-            "is not the trained network: a logit",
-        ),
-        (("from torch import", "import ressearch\nfrom torch import"), "does not run without ressearch:"),
+        (("F.relu(y + self.shortcut(x))", "F.relu(y - self.shortcut(x))"), True, WRONG),
+        (("F.relu(y + self.shortcut(x))", "F.relu(y - self.shortcut(x))"), False, WRONG),
+        (("return self.classifier(x)", "return self.classifier(x) * float('nan')"), True, WRONG),
+        (('"fan_out"', '"fan_in"'), False, "is not the network: .* starts from other weights"),
+        (("from torch import", "import ressearch\nfrom torch import"), True, "with torch alone: it imports ressearch"),
+        (("        return self.classifier", "        import os\n        return self.classifier"), True, "imports os"),
     ],
-    ids=["wrong", "not torch only"],
+    ids=["wrong", "wrong untrained", "no number", "other start", "not torch only", "not torch only when run"],
 )
 def test_a_wrong_module_is_not_handed_out(
-    change: tuple[str, str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: tuple[str, str], is_trained: bool, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = bundle.model_source
     monkeypatch.setattr(bundle, "model_source", lambda *args, **words: write(*args, **words).replace(*change))
+    state = trained(named("resnet-8")) if is_trained else None
     with pytest.raises(ExportError, match=message):
-        export_bundle(
-            tmp_path / "a",
-            architecture=named("resnet-8"),
-            shape=SHAPE,
-            state=trained(named("resnet-8")),
-            name="mine",
-        )
+        export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
     assert not list(tmp_path.iterdir())
 
 
-def test_the_callers_generator_is_left_alone(tmp_path: Path) -> None:
-    state = trained(named("resnet-8"))
-    before = torch.get_rng_state()
-    export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_the_caller_notices_nothing(is_trained: bool, tmp_path: Path) -> None:
+    """Neither in the generator, nor in the number of threads, nor in the weights."""
+    state = trained(GATED)
+    kept = {name: tensor.clone() for name, tensor in state.items()}
+    before, threads = torch.get_rng_state(), torch.get_num_threads()
+    export_bundle(tmp_path / "a", architecture=GATED, shape=SHAPE, state=state if is_trained else None, name="mine")
     assert torch.equal(torch.get_rng_state(), before)
+    assert torch.get_num_threads() == threads
+    assert all(torch.equal(state[name], kept[name]) for name in kept)

@@ -1,8 +1,12 @@
 """The written module: equal to ours, clean to a linter, and nothing in it that its network does not use."""
 
 import ast
+import itertools
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +14,39 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 
-from ressearch.arch import Architecture, Stage, named, plan
-from ressearch.arch.architecture import SqueezeExcitation
+from ressearch.arch import Architecture, Plan, Stage, named, plan
+from ressearch.arch.initialisation import InitRule
+from ressearch.arch.layers import (
+    Act,
+    Activation,
+    AvgPool,
+    Conv,
+    Dropout,
+    MaxPool,
+    Norm,
+    Scale,
+    Subsample,
+    ZeroPad,
+)
+from ressearch.arch.layers import Path as Layers
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.shortcuts import Shortcut
-from ressearch.arch.transforms import Transform
-from ressearch.arch.widening import Widening
+from ressearch.arch.plan import Block, Group
+from ressearch.arch.squeeze_excitation import SqueezeExcitation
+from ressearch.arch.survival import DropPath
 from ressearch.export import model_source
 from ressearch.model import build
 
 RULES = "E,F,W,I,UP,B,SIM,RUF,N,C4,PIE,RET,ARG"
 
 
-def source_of(architecture: Architecture, name: str = "a network", origin: str = "") -> str:
-    return model_source(plan(architecture, in_channels=2, num_classes=5), name=name, resolution=9, origin=origin)
+def resolved(architecture: Architecture) -> Plan:
+    return plan(architecture, in_channels=2, num_classes=5)
+
+
+def source_of(found: Plan, name: str = "a network") -> str:
+    return model_source(found, name=name, resolution=9)
 
 
 def executed(source: str, seed: int = 0) -> nn.Module:
@@ -37,29 +58,39 @@ def executed(source: str, seed: int = 0) -> nn.Module:
     return network
 
 
-def check_equal(architecture: Architecture) -> None:
-    """One seed starts both modules from equal weights; trained a little, they still give equal logits."""
+def seeded(network: nn.Module, images: Tensor, seed: int) -> Tensor:
+    torch.manual_seed(seed)
+    logits: Tensor = network(images)
+    return logits
+
+
+def check_equal(found: Plan) -> None:
+    """One seed starts both modules from equal weights; in training they draw alike, and trained they stay equal."""
     torch.manual_seed(0)
-    ours = build(plan(architecture, in_channels=2, num_classes=5))
-    source = source_of(architecture)
+    ours = build(found)
+    source = source_of(found)
     written = executed(source)
+    state = ours.state_dict()
+    pairs = list(zip(state.values(), written.state_dict().values(), strict=True))
+    assert all(first.shape == second.shape and first.allclose(second, atol=1e-6) for first, second in pairs)
+    written.load_state_dict(dict(zip(written.state_dict(), state.values(), strict=True)))
     images = torch.randn(4, 2, 9, 9)
-    assert torch.equal(ours(images), written(images))  # train mode: also moves the running statistics
-    pairs = list(zip(ours.state_dict().values(), written.state_dict().values(), strict=True))
-    assert all(torch.equal(first, second) for first, second in pairs)
+    for seed in (1, 2):  # also moves the running statistics
+        assert torch.equal(seeded(ours, images, seed), seeded(written, images, seed))
     assert torch.equal(ours.eval()(images), written.eval()(images))
     check_nothing_unused(ast.parse(source))
 
 
 def check_nothing_unused(tree: ast.Module) -> None:
-    """Only torch is imported; every class is built, every argument read, every attribute applied."""
+    """Only torch is imported; every class is built, every argument read and given, every attribute applied."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
             assert {module.split(".")[0] for module in modules} == {"torch"}
-    called = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     for found in (node for node in tree.body if isinstance(node, ast.ClassDef)):
-        assert found.name in called, f"class {found.name} is never built"
+        made = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == found.name]
+        assert made, f"class {found.name} is never built"
         attributes = [node for node in ast.walk(found) if isinstance(node, ast.Attribute)]
         of_self = [node for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "self"]
         stored = {node.attr for node in of_self if isinstance(node.ctx, ast.Store)}
@@ -69,65 +100,115 @@ def check_nothing_unused(tree: ast.Module) -> None:
             read = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
             arguments = {argument.arg for argument in function.args.args} - {"self"}
             assert arguments <= read, f"{found.name}.{function.name} never reads {sorted(arguments - read)}"
+            if function.name == "__init__" and function.args.defaults:
+                optional = {argument.arg for argument in function.args.args[-len(function.args.defaults) :]}
+                given = {keyword.arg for call in made for keyword in call.keywords}
+                assert optional <= given, f"{found.name} is never given {sorted(optional - given)}"
 
 
 def test_every_combination_equals_ours(combination: Architecture) -> None:
-    check_equal(combination)
+    check_equal(resolved(combination))
 
 
 @settings(max_examples=100)
 @given(data=st.data())
 def test_the_grid_equals_ours(architectures: st.SearchStrategy[Architecture], data: st.DataObject) -> None:
-    check_equal(data.draw(architectures))
+    check_equal(resolved(data.draw(architectures)))
 
 
 @pytest.mark.slow
 @settings(max_examples=2000)
 @given(data=st.data())
 def test_much_of_the_grid_equals_ours(architectures: st.SearchStrategy[Architecture], data: st.DataObject) -> None:
-    check_equal(data.draw(architectures))
+    check_equal(resolved(data.draw(architectures)))
 
 
-BOTTLENECK = {"transform": Transform.BOTTLENECK, "shortcut": Shortcut.PROJECTION}
-SE = {"se": SqueezeExcitation.STANDARD}
-MIXED = Architecture(
-    stages=(
-        Stage(depth=2, width=16),
-        Stage(depth=4, width=32, stride=2, shortcut=Shortcut.PROJECTION, **SE),
-        Stage(depth=2, width=64, stride=2, transform=Transform.BOTTLENECK, cardinality=4),
-        Stage(depth=2, width=64, stride=2, shortcut=Shortcut.ZERO_PAD),
-        Stage(depth=2, width=80, transform=Transform.BOTTLENECK, bottleneck_ratio=0.1, cardinality=2, se_ratio=4, **SE),
-        Stage(depth=2, width=96, shortcut=Shortcut.NONE),
-        Stage(depth=2, width=12, shortcut=Shortcut.PROJECTION_EVERYWHERE),
-    ),
-    stem_width=16,
+def test_networks_equal_ours(network: Architecture) -> None:
+    check_equal(resolved(network))
+
+
+def keeps_shape(c_in: int, c_out: int, stride: int) -> bool:
+    return (c_in, stride) == (c_out, 1)
+
+
+def resnet_d(c_in: int, c_out: int, stride: int) -> Layers:
+    pool = (AvgPool(stride),) if stride != 1 else ()
+    return () if keeps_shape(c_in, c_out, stride) else (*pool, Conv(c_in, c_out, 1), Norm(c_out))
+
+
+def pooled_everywhere(c_in: int, c_out: int, stride: int) -> Layers:
+    return (AvgPool(stride), Conv(c_in, c_out, 1))
+
+
+def scaled_projection(c_in: int, c_out: int, stride: int) -> Layers:
+    scale = Scale(0.5 if keeps_shape(c_in, c_out, stride) else 0.25)
+    return (scale,) if keeps_shape(c_in, c_out, stride) else (Conv(c_in, c_out, 1, stride), scale)
+
+
+def scaled_by_width(c_in: int, c_out: int, stride: int) -> Layers:
+    return (Scale(1 / c_in), Subsample(stride), ZeroPad(c_in, c_out))
+
+
+def padded_max_pool(c_in: int, c_out: int, stride: int) -> Layers:
+    pool = (MaxPool(3, stride),) if stride != 1 else ()
+    return (*pool, *((ZeroPad(c_in, c_out),) if c_in != c_out else ()))
+
+
+def bottleneck(c_in: int, c_out: int, stride: int) -> Layers:
+    inner = c_in // 2
+    path = (Conv(c_in, inner, 1), Norm(inner), Act(Activation.RELU), Conv(inner, c_out, 3, stride))
+    return () if keeps_shape(c_in, c_out, stride) else path
+
+
+def noisy(c_in: int, c_out: int, stride: int) -> Layers:
+    path = (Dropout(0.25), Subsample(stride), ZeroPad(c_in, c_out), Act(Activation.RELU))
+    return () if keeps_shape(c_in, c_out, stride) else path
+
+
+MadeUp = Callable[[int, int, int], Layers]
+MADE_UP: tuple[MadeUp, ...] = (
+    resnet_d,
+    pooled_everywhere,
+    scaled_projection,
+    scaled_by_width,
+    padded_max_pool,
+    bottleneck,
+    noisy,
 )
-LITERATURE = {
-    "resnet-110": named("resnet-110"),
-    "preresnet-20": named("preresnet-20"),
-    "plain-20": named("plain-20"),
-    "se-preresnet": Architecture(
-        stages=tuple(Stage(depth=2, width=width, **BOTTLENECK, **SE) for width in (64, 128, 256)),
-        ordering=Ordering.FULL_PREACTIVATION,
-    ),
-    "resnext": Architecture(
-        stages=tuple(Stage(depth=3, width=width, bottleneck_ratio=2.0, **BOTTLENECK) for width in (64, 128)),
-        stem_width=64,
-    ),
-    "pyramidnet": Architecture(
-        stages=tuple(Stage(depth=6, stride=stride) for stride in (1, 2, 2)),
-        ordering=Ordering.PYRAMID_PREACTIVATION,
-        widening=Widening.ADDITIVE,
-        alpha=48,
-    ),
-    "mixed": MIXED,
-    "mixed-preactivation": Architecture(stages=MIXED.stages, stem_width=16, ordering=Ordering.FULL_PREACTIVATION),
-}
 
 
-@pytest.mark.parametrize("architecture", LITERATURE.values(), ids=LITERATURE)
-def test_networks_of_the_literature_equal_ours(architecture: Architecture) -> None:
-    check_equal(architecture)
+def with_shortcut(item: Block | Group, shortcut: MadeUp) -> Any:
+    if isinstance(item, Group):
+        return replace(item, items=tuple(with_shortcut(inner, shortcut) for inner in item.items))
+    convs = [layer for layer in item.branch if isinstance(layer, Conv)]
+    stride = prod(conv.stride for conv in convs)
+    return replace(item, shortcut=shortcut(convs[0].c_in, convs[-1].c_out, stride))
+
+
+def made_up(shortcut: MadeUp, widths: tuple[int, int, int]) -> Plan:
+    stages = tuple(Stage(depth=2, width=width, stride=s) for width, s in zip(widths, (1, 2, 2), strict=True))
+    found = resolved(Architecture(stages=stages, stem_width=8))
+    return replace(found, body=with_shortcut(found.body, shortcut))
+
+
+@pytest.mark.parametrize("widths", [(8, 16, 32), (16, 16, 32), (8, 8, 8)])
+@pytest.mark.parametrize("shortcut", MADE_UP)
+def test_a_new_shortcut_needs_nothing_here(shortcut: MadeUp, widths: tuple[int, int, int]) -> None:
+    """A path of known layers is all that the source asks of a shortcut."""
+    check_equal(made_up(shortcut, widths))
+
+
+def test_the_shortcut_of_resnet_d_reads_as_if_written_by_hand() -> None:
+    lines = (
+        "        self.shortcut: nn.Module = nn.Identity()",
+        "        if stride != 1 or in_channels != out_channels:",
+        "            self.shortcut = nn.Sequential(",
+        "                nn.AvgPool2d(stride, ceil_mode=True) if stride != 1 else nn.Identity(),",
+        "                nn.Conv2d(in_channels, out_channels, 1, bias=False),",
+        "                nn.BatchNorm2d(out_channels),",
+        "            )",
+    )
+    assert "\n".join(lines) in source_of(made_up(resnet_d, (16, 16, 32)))
 
 
 def ruff(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -136,11 +217,17 @@ def ruff(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, every_combination: dict[str, Architecture]) -> Path:
-    """A directory with the source of every combination and of the networks above."""
+def written(
+    tmp_path_factory: pytest.TempPathFactory,
+    every_combination: dict[str, Architecture],
+    networks: dict[str, Architecture],
+) -> Path:
+    """A directory with the source of every combination, of the networks and of made-up shortcuts."""
     directory = tmp_path_factory.mktemp("written")
-    for name, architecture in {**every_combination, **LITERATURE}.items():
-        (directory / f"{name}.py").write_text(source_of(architecture, name), encoding="utf-8")
+    plans = {name: resolved(found) for name, found in {**every_combination, **networks}.items()}
+    plans |= {shortcut.__name__: made_up(shortcut, (16, 16, 32)) for shortcut in MADE_UP}
+    for name, found in plans.items():
+        (directory / f"{name}.py").write_text(source_of(found, name), encoding="utf-8")
     return directory
 
 
@@ -155,82 +242,102 @@ def test_the_formatter_changes_nothing(written: Path) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
-HOSTILE = {
-    "triple quotes": 'a"""\nimport os\nos.abort()\n"""',
-    "only quotes": '"""""""',
-    "a last quote": 'ends in "',
-    "backslashes": "C:\\new\\x41\\N{DASH}\\",
-    "a last backslash": "ends in \\",
-    "an escaped quote": '\\"""+__import__("os").abort()+"""',
-    "line breaks": "one\ntwo\r\nthree\x0b\x0cfour\u2028five\x85six",
-    "braces": "{name} {0} {{}} %s $x",
-    "control characters": "a\x00b\x1b[31mc\x7f",
-    "direction marks": "abc\u202edef\u2066ghi",
-    "a surrogate": "a\ud800b",
-    "wide": "残差" * 80,
-    "long": "x" * 500,
-    "long backslashes": "\\" * 300,
-    "long quotes": '"' * 300,
-    "empty": "",
-    "other scripts": "étude café, Студия",
-}
-
-
-@pytest.mark.parametrize("words", HOSTILE.values(), ids=HOSTILE)
-def test_words_of_users_stay_words(words: str, tmp_path: Path) -> None:
-    """Whatever a study is called, only the docstring of the module follows it."""
-    expected = ast.parse(source_of(named("resnet-8")))
-    source = source_of(named("resnet-8"), name=words, origin=words)
-    tree = ast.parse(source)
-    assert ast.dump(ast.Module(tree.body[1:], [])) == ast.dump(ast.Module(expected.body[1:], []))
-    docstring = ast.get_docstring(tree)
-    assert docstring is not None
-    assert "logits" in docstring
-    file = tmp_path / "model.py"
-    file.write_text(source, encoding="utf-8")
-    checked = ruff("check", "--select=E,F,W", str(file))
-    assert checked.returncode == 0, checked.stdout
-
-
-def test_printable_words_are_kept() -> None:
-    words = 'C:\\new "quoted" """thrice""" {braces}'
-    docstring = ast.get_docstring(ast.parse(source_of(named("resnet-8"), name=words)))
-    assert docstring is not None
-    assert words in " ".join(docstring.split())
-
-
-def test_the_docstring_says_what_it_is() -> None:
-    resolved = plan(named("resnet-20"), in_channels=3, num_classes=10)
-    docstring = ast.get_docstring(
-        ast.parse(model_source(resolved, name="resnet-20", resolution=32, origin="Origin: val_accuracy 0.91."))
-    )
-    assert docstring is not None
-    assert docstring.startswith("resnet-20: (N, 3, 32, 32) images to (N, 10) logits.")
-    assert "269,722 parameters, 40,551,040 multiply-adds per image." in docstring
-    assert "Origin: val_accuracy 0.91." in docstring
-
-
-def test_shape_comments_are_true() -> None:
+@pytest.mark.parametrize("name", ["mixed", "ror", "scales"])
+def test_shape_comments_are_true(name: str, networks: dict[str, Architecture]) -> None:
     """Each comment behind a stage names the shape that the stage gives."""
-    source = source_of(MIXED)
+    source = source_of(resolved(networks[name]))
     network = executed(source)
     shapes = {}
-    for name, module in network.named_children():
-        module.register_forward_hook(lambda _module, _args, output, name=name: shapes.update({name: output.shape}))
+    for part, module in network.named_children():
+        module.register_forward_hook(lambda _module, _args, output, part=part: shapes.update({part: output.shape}))
     network(torch.randn(2, 2, 9, 9))
-    for number in range(1, 8):
+    for number, _ in enumerate(networks[name].stages, start=1):
         channels, height, width = shapes[f"stage{number}"][1:]
-        assert f"x = self.stage{number}(x)  # (N, {channels}, {height}, {width})" in source
+        assert f"self.stage{number}(" in source
+        line = next(line for line in source.splitlines() if f" = self.stage{number}(" in line)
+        assert line.endswith(f"# (N, {channels}, {height}, {width})")
 
 
 def test_resnet_20_reads_as_if_written_by_hand() -> None:
-    """One block class; equal blocks in one line; the whole file within a screen or two."""
-    source = source_of(named("resnet-20"))
+    """Word for word: who changes how modules are written sees it here first."""
+    golden = Path(__file__).with_name("resnet_20.txt").read_text(encoding="utf-8")
+    assert model_source(plan(named("resnet-20"), 3, 10), name="resnet-20", resolution=32) == golden
+
+
+def test_stochastic_depth_and_levels_read_as_if_written_by_hand(networks: dict[str, Architecture]) -> None:
+    source = source_of(resolved(networks["ror"]))
     classes = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
-    assert classes == ["ZeroPadShortcut", "BasicBlock", "ResNet"]
-    assert "self.stage1 = nn.Sequential(*(BasicBlock(16, 16) for _ in range(3)))" in source
-    assert len(source.splitlines()) < 90
+    assert classes == ["SqueezeExcite", "Subsample", "ZeroPad", "BasicBlock", "Group", "ResNet"]
+    stage = """\
+        survival = [1 - 0.3 * block / 15 for block in range(1, 16)]
+        self.stage1 = Group(
+            Group(
+                BasicBlock(16, 16, survival=survival[0]),
+                BasicBlock(16, 16, survival=survival[1]),
+                BasicBlock(16, 16, last=True, survival=survival[2]),
+                shortcut=nn.Conv2d(16, 16, 1, bias=False),
+                after=nn.ReLU(),
+            ),
+"""
+    assert stage in source
+    long = replace(networks["ror"], levels=1, stages=(replace(networks["ror"].stages[0], depth=15),))
+    assert "nn.Sequential(*(BasicBlock(16, survival=p) for p in survival))" in source_of(resolved(long))
 
 
-def test_the_source_is_a_function_of_the_plan() -> None:
-    assert source_of(MIXED) == source_of(Architecture.from_dict(MIXED.to_dict()))
+def test_a_gate_behind_some_additions_makes_a_class_of_its_own() -> None:
+    """Only norms and activations may be missing, in the last blocks of groups, and only there."""
+    stages = (Stage(depth=2, width=8), Stage(depth=2, width=8, se=SqueezeExcitation.POST, se_ratio=4))
+    for ordering, levels in itertools.product(Ordering, (1, 3)):
+        found = resolved(Architecture(stages=stages, stem_width=8, ordering=ordering, levels=levels))
+        source = source_of(found)
+        assert "class SEBasicBlock" in source
+        assert ("last=True" in source) is (levels > 1 and bool(ordering.value.merged))
+        check_equal(found)
+
+
+@pytest.mark.parametrize(
+    ("survival", "text"),
+    [
+        ((0.9, 0.6, 0.8), "survival = [0.9, 0.6, 0.8]"),
+        ((0.8, 0.8, 0.8), "self.survival = 0.8"),
+        ((1.0, 0.9, 0.5), "if self.training and self.survival < 1 and torch.rand(()) >= self.survival:"),
+    ],
+    ids=["no rule", "uniform", "certain"],
+)
+def test_any_survival_can_be_written(survival: tuple[float, ...], text: str) -> None:
+    stages = (Stage(depth=3, width=8, dropout=0.5),)
+    found = replace(resolved(Architecture(stages=stages, stem_width=8, drop_path=DropPath.LINEAR)), survival=survival)
+    assert text in source_of(found)
+    check_equal(found)
+
+
+def test_equal_blocks_alone_in_a_group_are_drawn_before_its_shortcut() -> None:
+    """Python would ask a generator for its blocks after making the shortcut."""
+    stages = (Stage(depth=3, width=8, se=SqueezeExcitation.STANDARD, se_ratio=4),)
+    found = resolved(Architecture(stages=stages, stem_width=8, levels=3))
+    closed = found.stages[0].items[-1]
+    assert isinstance(closed, Block)
+    stage = replace(found.stages[0], items=(closed,) * 3)
+    found = replace(found, body=replace(found.body, items=(stage,)))
+    assert "*[BasicBlock(8) for _ in range(3)]," in source_of(found)
+    check_equal(found)
+
+
+@pytest.mark.parametrize("rule", InitRule)
+def test_only_the_rule_of_the_network_is_written(rule: InitRule) -> None:
+    words = {
+        InitRule.HE: 'kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
+        InitRule.LECUN: 'kaiming_normal_(module.weight, nonlinearity="linear")',
+        InitRule.XAVIER: "xavier_normal_(module.weight)",
+        InitRule.DEPTH_SCALED: "conv.weight.data *= (2 / 2) ** 0.25",
+    }
+    found = resolved(Architecture(stages=(Stage(depth=2, width=8),), stem_width=8, init=rule))
+    source = source_of(found)
+    assert words[rule] in source
+    assert source.count("nn.init.") == 1
+    check_equal(found)
+
+
+def test_the_source_is_a_function_of_the_plan(networks: dict[str, Architecture]) -> None:
+    mixed = networks["mixed"]
+    assert source_of(resolved(mixed)) == source_of(resolved(Architecture.from_dict(mixed.to_dict())))
