@@ -42,11 +42,12 @@ def build(plan: Plan) -> nn.Module:
     """
     blocks: list[Block] = []
     survival = iter(plan.survival or (1.0,) * sum(1 for _ in plan.blocks()))
+    stem = _sequence(plan.stem)  # drawn in the order of the layers
     if plan.body.shortcut is None:
         body = [_group(stage, survival, blocks) for stage in plan.stages]
     else:
         body = [_group(plan.body, survival, blocks)]
-    network = nn.Sequential(_sequence(plan.stem), *body, _sequence(plan.head))  # drawn in the order of the layers
+    network = nn.Sequential(stem, *body, _sequence(plan.head))
     _initialise(network, blocks, plan.initialisation)
     return network
 
