@@ -7,15 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ressearch.verbs import check, dashboard, export_trial, leaderboard, run
+    from ressearch.arch import named
+    from ressearch.verbs import (
+        check,
+        dashboard,
+        export_network,
+        export_trial,
+        leaderboard,
+        run,
+        show,
+        train_network,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["check", "dashboard", "export_trial", "leaderboard", "run"]
+__all__ = [
+    "check",
+    "dashboard",
+    "export_network",
+    "export_trial",
+    "leaderboard",
+    "named",
+    "run",
+    "show",
+    "train_network",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("ressearch.verbs"), name)
+        return getattr(import_module("ressearch.arch" if name == "named" else "ressearch.verbs"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

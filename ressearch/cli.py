@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from ressearch import __version__, verbs
+
+if TYPE_CHECKING:
+    from ressearch.train.loop import EpochResult
 
 # Typer's rich help and tracebacks would load Rich for every call: 0.15 s instead of 0.06 s for --help.
 app = typer.Typer(
@@ -23,6 +26,26 @@ Space = Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the s
 Study = Annotated[
     str,
     typer.Argument(metavar="STUDY", help="Directory of a study, or its name under trials/.", show_default=False),
+]
+Trial = Annotated[
+    str | None,
+    typer.Argument(metavar="[best|TRIAL]", help="The best trial of the study, or a number.", show_default=False),
+]
+Described = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE",
+        help="Network of the literature, or the architecture.yaml of an export.",
+        show_default=False,
+    ),
+]
+StudyOrNetwork = Annotated[
+    str,
+    typer.Argument(
+        metavar="STUDY|NAME|FILE",
+        help="A study, a network of the literature, or the architecture.yaml of an export.",
+        show_default=False,
+    ),
 ]
 
 
@@ -144,22 +167,126 @@ def leaderboard(
             new_console().print(forms.as_table(rows, title=f"Leaderboard of {verbs.study_directory(study)}"))
 
 
-@app.command(epilog="\b\nExample:\n  ressearch export quickstart best -o my_network")
-def export(
-    study: Study,
-    trial: Annotated[
-        str, typer.Argument(metavar="best|TRIAL", help="The best trial, or a number.", show_default=False)
+@app.command(epilog="\b\nExample:\n  ressearch train wrn-16-4 search_spaces/cifar10.yaml --epochs 30")
+def train(
+    architecture: Described,
+    space: Annotated[
+        Path,
+        typer.Argument(metavar="SPACE", help="Search space whose images and recipe are used.", show_default=False),
     ],
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Epochs, instead of the recipe's.", show_default=False)
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of weights, images' order and augmentation.")] = 0,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Directory to write; <study>/export/<number> if left out."),
+        typer.Option("--output", "-o", metavar="DIR", help="Directory to write; trained/<name> if left out."),
     ] = None,
 ) -> None:
-    """Write a trained network as a module that needs torch only.
+    """Train one architecture and export it.
 
-    DIR holds model.py, weights.safetensors and architecture.yaml; their outputs are checked against the network.
+    The images and the recipe are those of SPACE. Test images are read once, after the last epoch. DIR holds model.py,
+    weights.safetensors and architecture.yaml, as after `export`.
     """
-    print(verbs.export_trial(study, trial, output), flush=True)
+    from ressearch.report.words import duration
+    from ressearch.train.loop import TrainingError
+
+    def observe(epoch: "EpochResult") -> None:
+        print(
+            f"epoch {epoch.epoch}: val_accuracy {epoch.val_accuracy:.4f}, train_loss {epoch.train_loss:.4f}, "
+            f"{duration(epoch.seconds)}",
+            flush=True,
+        )
+
+    try:
+        directory, trained = verbs.train_network(
+            architecture, space, epochs=epochs, seed=seed, directory=output, observe=observe
+        )
+    except TrainingError as error:
+        _end(f"{error}; nothing was written")
+    except KeyboardInterrupt:
+        print("\nressearch: ended; nothing was written", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}", flush=True)
+
+
+@app.command(
+    epilog="\b\nExamples:\n  ressearch export quickstart best -o my_network\n  ressearch export wrn-16-4 --format onnx"
+)
+def export(
+    what: StudyOrNetwork,
+    trial: Trial = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Directory to write; <study>/export/<number> or exported/<name> if left out.",
+        ),
+    ] = None,
+    form: Annotated[
+        Literal["module", "onnx", "torch-export"],
+        typer.Option("--format", help="A module that needs torch only, or one file for other runtimes."),
+    ] = "module",
+) -> None:
+    """Write a network: a module that needs torch only, ONNX, or torch.export.
+
+    With best|TRIAL the trained network of a study, else an untrained one. DIR holds model.py and weights.safetensors
+    (trained ones), or model.onnx, or model.pt2, and architecture.yaml; what was written is run, and its outputs must
+    be the network's.
+    """
+    if trial is not None:
+        print(verbs.export_trial(what, trial, output, format=form), flush=True)
+    else:
+        _refuse_study(what, "export")
+        print(verbs.export_network(what, output, format=form), flush=True)
+
+
+@app.command(
+    "list", epilog="\b\nExamples:\n  ressearch list architectures\n  ressearch list axes\n  ressearch list merge"
+)
+def list_(
+    what: Annotated[str, typer.Argument(metavar="architectures|axes|AXIS", help="What to list.", show_default=False)],
+) -> None:
+    """List networks of the literature, or the axes of the space.
+
+    Given the name of an axis, its values and what they mean.
+    """
+    from ressearch.arch import AXES
+    from ressearch.report.console import new_console
+    from ressearch.space.yaml_nodes import expected
+
+    if what == "architectures":
+        from ressearch.report.drawing import named_table
+
+        new_console().print(named_table())
+        return
+    from ressearch.report.axes_table import axes_table, axis_table
+
+    if what != "axes" and what not in AXES:
+        raise ValueError(expected(what, ["architectures", "axes", *AXES]))
+    new_console().print(axes_table() if what == "axes" else axis_table(AXES[what]))
+
+
+@app.command(epilog="\b\nExamples:\n  ressearch show wrn-28-10\n  ressearch show quickstart best")
+def show(
+    what: StudyOrNetwork,
+    trial: Trial = None,
+    layers: Annotated[bool, typer.Option("--layers", help="One row for every layer.")] = False,
+) -> None:
+    """Show one network: layers, shapes, cost, published errors."""
+    from ressearch.report.console import new_console
+
+    if trial is None:
+        _refuse_study(what, "show")
+    new_console().print(verbs.show(what, trial, every_layer=layers))
+
+
+def _refuse_study(what: str, verb: str) -> None:
+    """Tell a study without a trial from a name."""
+    if (verbs.study_directory(what) / "study.db").is_file():
+        raise ValueError(f"{what} is a study: say which trial, as in `ressearch {verb} {what} best`")
 
 
 @app.command(epilog="\b\nExample:\n  ressearch dashboard quickstart --port 8080")

@@ -10,12 +10,17 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
+    from rich.console import RenderableType
+
+    from ressearch.export import Format
     from ressearch.report.leaderboard import Row
     from ressearch.search.records import StudyRecord, TrialRecord
     from ressearch.search.run import Outcome
+    from ressearch.search.single import Trained
     from ressearch.search.study import Search
     from ressearch.space import Space
     from ressearch.space.check import Report
+    from ressearch.train.loop import EpochResult
 
 STUDIES = Path("trials")
 """Where a study stands that is given by its name, seen from the working directory."""
@@ -93,13 +98,77 @@ def leaderboard(study: str | Path, *, top: int | None = None) -> "list[Row]":
     return leaderboard_rows(read_study(study_directory(study)))[:top]
 
 
-def export_trial(study: str | Path, trial: str | int = "best", directory: str | Path | None = None) -> Path:
-    """Write a trained network as a module that needs torch only; return the directory.
+def train_network(
+    architecture: str | Path,
+    space: "Space | str | Path",
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    observe: "Callable[[EpochResult], None]" = lambda _: None,
+) -> "tuple[Path, Trained]":
+    """Train one architecture on the images and with the recipe of a search space, test it once, and export it.
+
+    Args:
+        architecture: A name such as resnet-110, or the architecture.yaml of an export.
+        space: Its `data` and `recipe` are used; a searched field of the recipe takes its default.
+        epochs: Instead of the recipe's.
+        seed: Of weights, order of images and augmentation; also which images validate.
+        directory: Where to write; `trained/<name>` if None.
+        observe: Called with every epoch.
+
+    Raises:
+        ValueError: If there is no such architecture or space, or its images cannot be used.
+        ExportError: If the files cannot be written; said before the training where the directory holds files.
+        TrainingError: If the loss is no longer finite, or memory runs out.
+    """
+    from dataclasses import replace
+
+    from ressearch.arch import architecture_id
+    from ressearch.export import check_target, export_bundle
+    from ressearch.search.single import train_single
+    from ressearch.space import Space, load_space
+    from ressearch.space.described import described
+
+    name, found, _ = described(architecture)
+    space = space if isinstance(space, Space) else load_space(space)
+    recipe = space.recipe if epochs is None else replace(space.recipe, epochs=epochs)
+    target = Path(directory) if directory is not None else Path("trained") / name
+    check_target(target)
+    trained = train_single(found, space.source, recipe, seed=seed, observe=observe)
+    export_bundle(
+        target,
+        architecture=found,
+        shape=trained.shape,
+        state=trained.state,
+        name=name,
+        origin={
+            "space": space.name,
+            "architecture_id": architecture_id(found),
+            "seed": seed,
+            "epochs": trained.last.epoch,
+            "val_accuracy": round(trained.last.val_accuracy, 4),
+            "test_accuracy": round(trained.test_accuracy, 4),
+        },
+        normalisation=trained.normalisation,
+    )
+    return target, trained
+
+
+def export_trial(
+    study: str | Path,
+    trial: str | int = "best",
+    directory: str | Path | None = None,
+    *,
+    format: "Format" = "module",
+) -> Path:
+    """Write a trained network as a module that needs torch only, or for other runtimes; return the directory.
 
     Args:
         study: A directory, or a name under `trials/`.
         trial: A number, or "best".
-        directory: Where to write; `<study>/export/<number>` if None.
+        directory: Where to write; `<study>/export/<number>` if None, with the format's name where it is no module.
+        format: module, onnx (needs `pip install 'ressearch[onnx]'`) or torch-export.
 
     Raises:
         StudyError: If there is no such trial, or it holds no trained network.
@@ -109,9 +178,62 @@ def export_trial(study: str | Path, trial: str | int = "best", directory: str | 
 
     record = read_study(study_directory(study))
     found = record.trial(str(trial))
-    target = Path(directory) if directory is not None else record.directory / "export" / f"{found.number:06d}"
-    _export(record, found, target)
+    default = record.directory / "export" / _export_name(f"{found.number:06d}", format)
+    target = Path(directory) if directory is not None else default
+    _export(record, found, target, format)
     return target
+
+
+def export_network(
+    architecture: str | Path, directory: str | Path | None = None, *, format: "Format" = "module"
+) -> Path:
+    """Write a network that nobody has trained: its module without weights, or a file with those of seed 0.
+
+    Args:
+        architecture: A name such as resnet-110, or the architecture.yaml of an export; a name is written for the images
+            of its paper, a file for those it names.
+        directory: Where to write; `exported/<name>` if None, with the format's name where it is no module.
+        format: module, onnx or torch-export.
+
+    Raises:
+        ValueError: If there is no such architecture.
+        ExportError: If the files cannot be written.
+    """
+    from ressearch.export import export_bundle
+    from ressearch.space.described import described
+
+    name, found, shape = described(architecture)
+    target = Path(directory) if directory is not None else Path("exported") / _export_name(name, format)
+    export_bundle(target, architecture=found, shape=shape, state=None, name=name, format=format)
+    return target
+
+
+def show(what: str | Path, trial: str | int | None = None, *, every_layer: bool = False) -> "RenderableType":
+    """Return the drawing of one network, for a Rich console: layers, shapes, parameters, MACs, published errors.
+
+    Args:
+        what: A name such as resnet-110, the architecture.yaml of an export, or, with `trial`, a study.
+        trial: "best" or a number.
+        every_layer: One row for each layer instead of each run of like blocks.
+
+    Raises:
+        ValueError: If there is no such network.
+        StudyError: If there is no such study or trial.
+    """
+    from ressearch.report.drawing import architecture_table, named_drawing
+    from ressearch.space.described import described
+
+    if trial is not None:
+        from ressearch.search.records import read_study
+
+        record = read_study(study_directory(what))
+        found = record.trial(str(trial))
+        title = f"trial {found.number} of {record.directory.name}"
+        return architecture_table(found.build_architecture(), record.shape, title=title, every_layer=every_layer)
+    name, architecture, shape = described(what)
+    if str(what) == name:
+        return named_drawing(name, every_layer=every_layer)
+    return architecture_table(architecture, shape, title=name, every_layer=every_layer)
 
 
 def dashboard(study: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> "WSGIServer":
@@ -145,7 +267,11 @@ def _export_best(study: "StudyRecord", best: "TrialRecord") -> None:
             file.replace(target / file.name)
 
 
-def _export(study: "StudyRecord", trial: "TrialRecord", directory: Path) -> None:
+def _export_name(name: str, format: "Format") -> str:
+    return name if format == "module" else f"{name}-{format}"
+
+
+def _export(study: "StudyRecord", trial: "TrialRecord", directory: Path, format: "Format" = "module") -> None:
     """Write a trained network.
 
     Raises:
@@ -171,6 +297,7 @@ def _export(study: "StudyRecord", trial: "TrialRecord", directory: Path) -> None
         name=trial.ancestor or f"{study.directory.name}-{trial.number}",
         origin=origin,
         normalisation=study.manifest["normalisation"],
+        format=format,
     )
 
 

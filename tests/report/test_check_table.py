@@ -51,6 +51,18 @@ def test_a_small_space_is_described_exactly(path: Path) -> None:
     assert "exceeds the limit of 20,000" in text
 
 
+def test_truth_values_are_written_as_in_yaml(path: Path) -> None:
+    path.write_text(
+        SPACE.replace(
+            "limits:", "  zero_init: {choice: [false, true]}\n  init_c: {choice: [1], when: {zero_init: true}}\nlimits:"
+        )
+    )
+    text = printed(path, samples=100)
+    assert "false, true" in text
+    assert "zero_init is true" in text
+    assert "True" not in text
+
+
 def test_a_large_space_is_sampled_and_says_how_sure_it_is(path: Path) -> None:
     path.write_text(SPACE + "recipe: {lr: {float: {low: 0.01, high: 1.0, log: true}}}\n")
     text = printed(path, samples=50)

@@ -11,8 +11,12 @@ from ressearch.space.described import described
 from ressearch.train.source import ImageShape
 
 
+CIFAR10 = ImageShape(channels=3, resolution=32, num_classes=10)
+
+
 def test_a_name() -> None:
-    assert described("resnet-20") == ("resnet-20", named("resnet-20"), None)
+    assert described("resnet-20") == ("resnet-20", named("resnet-20"), CIFAR10)
+    assert described("resnet-18-imagenet")[2] == ImageShape(channels=3, resolution=224, num_classes=1000)
 
 
 def test_an_unknown_name() -> None:
@@ -39,7 +43,7 @@ def test_a_file(tmp_path: Path) -> None:
 
 def test_a_file_without_images_or_name(tmp_path: Path) -> None:
     path = written(tmp_path / "mine.yml", images=None, name=None)
-    assert described(path) == ("mine", named("preresnet-20"), None)
+    assert described(path) == ("mine", named("preresnet-20"), CIFAR10)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,142 @@
+"""The command line: help, messages and exit codes."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ressearch
+from ressearch import arch, verbs
+
+Call = Callable[..., Any]
+VERBS = ("check", "run", "leaderboard", "train", "export", "list", "show", "dashboard")
+
+
+# Help
+
+
+def test_help_names_every_verb(call: Call) -> None:
+    ended = call("--help")
+    assert ended.code == 0
+    for verb in VERBS:
+        assert f"  {verb} " in ended.out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(call: Call, verb: str) -> None:
+    ended = call(verb, "--help")
+    assert ended.code == 0
+    assert re.search(rf"Examples?:\n    ressearch {verb} ", ended.out)
+
+
+def test_the_version(call: Call) -> None:
+    assert call("--version") == (0, f"ressearch {ressearch.__version__}\n", "")
+
+
+def test_help_loads_nothing_heavy(tmp_path: Path, environment: dict[str, str]) -> None:
+    script = (
+        "import sys\n"
+        "from ressearch.cli import main\n"
+        "sys.argv = ['ressearch', 'run', '--help']\n"
+        "try:\n"
+        "    main()\n"
+        "except SystemExit:\n"
+        "    heavy = {'torch', 'ray', 'optuna', 'pandas', 'numpy', 'rich', 'yaml'} & set(sys.modules)\n"
+        "    sys.exit(f'loaded: {sorted(heavy)}' if heavy else 0)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+def test_the_package_offers_the_verbs() -> None:
+    for name in ressearch.__all__:
+        assert getattr(ressearch, name) is getattr(arch if name == "named" else verbs, name)
+    assert set(ressearch.__all__) <= set(dir(ressearch))
+    with pytest.raises(AttributeError, match="no attribute 'chekc'"):
+        _ = ressearch.chekc
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["check", "none.yaml"], 1, "ressearch: none.yaml: "),
+        (["run", "none.yaml", "--trials", "3"], 1, "ressearch: none.yaml: "),
+        (["leaderboard", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["leaderboard", "./none"], 1, "ressearch: none: no study here (study.db is missing)"),
+        (["export", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["show", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["show", "none"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
+        (["show", "none.yaml"], 1, "ressearch: none.yaml: No such file or directory"),
+        (["export", "none", "-o", "network"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
+        (["train", "none", "none.yaml"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
+        (["train", "resnet-8", "none.yaml"], 1, "ressearch: none.yaml: "),
+        (["export", "resnet-8", "--format", "pdf"], 2, "Invalid value for '--format'"),
+        (["dashboard", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["run", "none.yaml"], 2, "Missing option '--trials'"),
+        (["run", "none.yaml", "--trials", "0"], 2, "Invalid value for '--trials'"),
+        (["run", "none.yaml", "--trials", "3", "--backend", "spark"], 2, "Invalid value for '--backend'"),
+        (["leaderboard", "none", "--format", "xml"], 2, "Invalid value for '--format'"),
+        (["dashboard", "none", "--port", "70000"], 2, "Invalid value for '--port'"),
+        (["serach"], 2, "No such command 'serach'"),
+    ],
+)
+def test_mistakes_end_in_one_message(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ended = call(*arguments)
+    assert ended.code == code
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mistake_in_a_space_is_told_with_its_line(call: Call, space_text: str, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(space_text.replace("depth:", "dept:"))
+    ended = call("check", path)
+    assert ended.code == 1
+    assert ended.err.startswith(f"ressearch: {path}:7: architecture: unknown key 'dept'")
+    assert "did you mean 'depth'?" in ended.err
+
+
+def test_a_directory_that_cannot_be_written_is_named(call: Call, space_text: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(space_text)
+    (tmp_path / "file").write_text("")
+    ended = call("run", tmp_path / "space.yaml", "--trials", 1, "--study", tmp_path / "file" / "study")
+    assert ended.code == 1
+    assert ended.err == f"ressearch: {tmp_path / 'file' / 'study'}: Not a directory\n"
+
+
+def test_an_interrupt_ends_with_130_and_says_how_to_go_on(
+    call: Call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, "run", interrupted)
+    ended = call("run", tmp_path / "space.yaml", "--trials", 1)
+    assert ended.code == 130
+    assert "the same command carries on" in ended.err
+
+
+def test_a_closed_pipe_is_no_error(home: Path, environment: dict[str, str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "ressearch", "leaderboard", "digits", "--format", "json"]
+    with os.fdopen(writer, "w") as closed:
+        ended = subprocess.run(
+            command, cwd=home, env=environment, stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ended.stderr == ""

@@ -1,0 +1,134 @@
+"""The way of a study: check, run, leaderboard, dashboard, on one real search."""
+
+import csv
+import io
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+import ressearch
+from ressearch.report.leaderboard import Row
+
+Call = Callable[..., Any]
+Rows = Callable[..., list[dict[str, Any]]]
+
+
+def test_check_prints_what_the_space_holds(call: Call, at_home: Path) -> None:
+    ended = call("check", "digits.yaml", "--samples", 100)
+    assert ended.code == 0
+    assert "digits.yaml: Is one block enough for digits?" in ended.out
+    assert "all 4 points" in ended.out
+
+
+def test_run_tells_what_it_does_and_what_came_out(home: Path) -> None:
+    text = (home / "output.txt").read_text()
+    assert "trial 0 (resnet-8)  complete" in text
+    assert "[3/3, best 0." in text
+    assert "3 of 3 trials finished: 3 complete, 0 pruned, 0 failed" in text
+    assert "ancestor resnet-8 (trial 0)" in text
+    assert "workers: 1, busy" in text
+    assert "next: ressearch leaderboard digits\n" in text
+    assert (home / "trials" / "digits" / "leaderboard.md").read_text().startswith("# Leaderboard of digits\n")
+
+
+def test_run_again_trains_nothing_and_keeps_what_lies_beside_the_best(
+    call: Call, at_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESSEARCH_CACHE", str(at_home / "cache"))
+    study = at_home / "trials" / "digits"
+    (study / "best" / "notes.txt").write_text("mine")
+    (study / "best" / "model.py").unlink()
+    before = (study / "manifest.json").read_bytes()
+    ended = call("run", "digits.yaml", "--trials", 3, "--backend", "local")
+    assert ended.code == 0
+    assert "nothing was left to train" in ended.out
+    assert (study / "manifest.json").read_bytes() == before
+    assert (study / "best" / "notes.txt").read_text() == "mine"
+    assert (study / "best" / "model.py").is_file()
+    assert not list(study.glob(".best*"))
+
+
+def test_the_leaderboard_in_every_form(call: Call, rows_of: Rows, at_home: Path) -> None:
+    rows = rows_of("digits")
+    assert [row["rank"] for row in rows] == [1, 2, None]
+    assert rows[-1]["ancestor"] == "resnet-8"  # 75,002 parameters, outside the limits
+    assert rows[0]["val_accuracy"] >= rows[1]["val_accuracy"]
+    assert all(row["epochs"] == 2 and row["seconds"] > 0 for row in rows)
+
+    read = list(csv.DictReader(io.StringIO(call("leaderboard", "digits", "--format", "csv").out)))
+    assert [row["architecture_id"] for row in read] == [row["architecture_id"] for row in rows]
+
+    markdown = call("leaderboard", "digits", "--format", "md").out
+    assert markdown in (at_home / "trials" / "digits" / "leaderboard.md").read_text()
+
+    table = call("leaderboard", "digits").out
+    assert "ancestor resnet-8, outside the limits" in table
+
+
+def test_top_cuts_the_leaderboard(rows_of: Rows, at_home: Path) -> None:
+    assert rows_of("digits", "--top", 1) == rows_of("digits")[:1]
+
+
+@pytest.mark.parametrize("study", ["digits", "trials/digits", "./trials/digits/"])
+def test_a_study_goes_by_its_name_or_its_directory(rows_of: Rows, at_home: Path, study: str) -> None:
+    assert len(rows_of(study)) == 3
+
+
+def test_a_study_in_the_working_directory_goes_by_its_name(
+    rows_of: Rows, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(home / "trials")
+    assert len(rows_of("digits")) == 3
+
+
+def test_python_has_the_same_verbs(at_home: Path) -> None:
+    rows = ressearch.leaderboard("digits", top=2)
+    assert [type(row) for row in rows] == [Row, Row]
+    assert ressearch.check("digits.yaml", samples=10).size == 4
+    with pytest.raises(ValueError, match="top >= 1 must hold, got 0"):
+        ressearch.leaderboard("digits", top=0)
+
+
+@pytest.fixture
+def dashboard(home: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The address of a dashboard served by a process of its own."""
+    command = [sys.executable, "-m", "ressearch", "dashboard", "digits", "--port", "0"]
+    with subprocess.Popen(command, cwd=home, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        try:
+            yield line.split()[1]
+        finally:
+            process.terminate()
+
+
+def test_the_dashboard_shows_curves_parameters_and_attributes(rows_of: Rows, at_home: Path, dashboard: str) -> None:
+    rows = {row["trial"]: row for row in rows_of("digits")}
+    studies = json.load(urlopen(f"{dashboard}api/studies"))["study_summaries"]
+    assert [study["study_name"] for study in studies] == ["digits"]
+    detail = json.load(urlopen(f"{dashboard}api/studies/{studies[0]['study_id']}?after=0"))
+    trials = {trial["number"]: trial for trial in detail["trials"]}
+    assert sorted(trials) == [0, 1, 2]
+    for number, trial in trials.items():
+        row = rows[number]
+        assert [value["step"] for value in trial["intermediate_values"]] == [1, 2]
+        assert trial["intermediate_values"][-1]["value"] == row["val_accuracy"] == trial["values"][0]
+        attributes = {attribute["key"]: attribute["value"] for attribute in trial["user_attrs"]}
+        assert json.loads(attributes["num_params"]) == row["num_params"]
+        assert row["architecture_id"] in attributes["architecture_id"]
+    assert {param["name"] for param in trials[1]["params"]} == {"depth", "width_2"}
+
+
+def test_a_port_in_use_is_named(call: Call, at_home: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = call("dashboard", "digits", "--port", port)
+    assert ended.code == 1
+    assert f"cannot serve at 127.0.0.1:{port}: Address already in use; name another --port" in ended.err
