@@ -30,12 +30,16 @@ class Style(NamedTuple):
         """Resolve norms and activations.
 
         Raises:
-            InfeasibleError: If the groups of a group normalisation do not divide the channels.
+            InfeasibleError: If group normalisation cannot divide the channels; a channel alone, an instance, is
+                nothing on a map of one pixel.
         """
         if not steps:
             return ()
-        if self.norm_groups is not None and "N" in steps and channels % self.norm_groups:
-            raise InfeasibleError("norm_groups", f"norm_groups {self.norm_groups} does not divide {channels} channels")
+        groups = self.norm_groups
+        if groups is not None and "N" in steps and (channels % groups or channels == groups):
+            raise InfeasibleError(
+                "norm_groups", f"norm_groups {groups} does not divide {channels} channels into groups of two or more"
+            )
         return tuple(Norm(channels, self.norm_groups) if step == "N" else Act(self.activation) for step in steps)
 
     @property

@@ -108,7 +108,16 @@ def test_no_stages() -> None:
             "widen_factor",
             "stage 1: widen_factor 0.5 makes 8.5 channels of width 17; it must be a whole number of at least 1",
         ),
-        ({"norm": Normalisation.GROUP, "norm_groups": 3}, "norm_groups", "norm_groups 3 does not divide 16 channels"),
+        (
+            {"norm": Normalisation.GROUP, "norm_groups": 3},
+            "norm_groups",
+            "norm_groups 3 does not divide 16 channels into",
+        ),
+        (
+            {"norm": Normalisation.GROUP, "norm_groups": 16},
+            "norm_groups",
+            "norm_groups 16 does not divide 16 channels into groups of two or more",
+        ),
         (
             {"merge": Merge.CONSTANT_SCALE, "branch_scale": 0.0},
             "merge",
