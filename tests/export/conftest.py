@@ -59,6 +59,7 @@ NETWORKS = {
         stages=tuple(Stage(depth=4, width=width, se=SqueezeExcitation.POST, se_ratio=4) for width in (8, 16)),
         ordering=Ordering.BN_AFTER_ADDITION,
         norm=Normalisation.GROUP,
+        norm_groups=4,
         levels=4,
         stem_width=8,
     ),

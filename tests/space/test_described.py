@@ -10,7 +10,6 @@ from ressearch.arch import named
 from ressearch.space.described import described
 from ressearch.train.source import ImageShape
 
-
 CIFAR10 = ImageShape(channels=3, resolution=32, num_classes=10)
 
 
