@@ -12,12 +12,13 @@ from pathlib import Path
 from ressearch.arch import InfeasibleError
 from ressearch.space import load_space, random_choose
 
+SPACES = Path(__file__).parent.parent / "search_spaces"
 CANDIDATES = 2000
 ROUNDS = 5
 
 
 def main() -> None:
-    paths = sys.argv[1:] or [str(Path(__file__).parent.parent / "search_spaces" / "cifar10.yaml")]
+    paths = sys.argv[1:] or [str(SPACES / "residual.yaml"), str(SPACES / "cifar10.yaml")]
     for path in paths:
         space = load_space(path)
         shape = space.source.describe()

@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from graphlib import CycleError, TopologicalSorter
-from math import isfinite
 
 from ressearch.arch import AXES, Axis, name_of
 from ressearch.arch.widening import Widening
-from ressearch.space.domains import Choice, Domain, FloatRange, Value
+from ressearch.space.domains import Choice, Domain, FloatRange, Value, value_text
 from ressearch.space.parameters import Condition, Fixed, Parameter
 from ressearch.space.sections import domain
 from ressearch.space.yaml_nodes import Entry
@@ -107,18 +106,19 @@ def _slot(axis: Axis, stage: int | None, entry: Entry) -> Slot:
         raise entry.error("got a list, expected one value; say {choice: [...]} to search over several")
     if not entry.is_mapping:
         return Slot(axis, stage, entry, value=_value(axis, entry))
-    number = axis.kind if axis.kind in (int, float) else str
     allowed = ("choice", "int", "float", "when")
-    return Slot(axis, stage, entry, domain=domain(entry, number, lambda value: _value(axis, value), allowed=allowed))
+    return Slot(axis, stage, entry, domain=domain(entry, axis.kind, lambda value: _value(axis, value), allowed=allowed))
 
 
 def _value(axis: Axis, entry: Entry) -> Value:
     """Read one plain value of an axis and check its range."""
     if issubclass(axis.kind, Enum):
         return entry.name(axis.names)
-    value: int | float = entry.scalar(axis.kind)
-    if not (value >= axis.minimum and isfinite(value)):
-        raise entry.error(f"{axis.name} >= {axis.minimum:g} must hold, got {entry.text}")
+    value: Value = entry.scalar(axis.kind)
+    try:
+        axis.check(value)
+    except ValueError:
+        raise entry.error(f"{axis.range} must hold, got {entry.text}") from None
     return value
 
 
@@ -153,7 +153,10 @@ def _condition(slot: Slot, name: str, entry: Entry, slots: Slots) -> Condition |
 
 
 def _possible(slot: Slot) -> str:
-    return f"{slot.value} (its default)" if slot.entry is None else str(slot.domain or slot.value)
+    if slot.domain is not None:
+        return str(slot.domain)
+    given = "" if slot.value is None else value_text(slot.value)
+    return f"{given} (its default)" if slot.entry is None else given
 
 
 def _ordered(parameters: Mapping[str, Parameter], entries: Mapping[str, Entry]) -> tuple[Parameter, ...]:

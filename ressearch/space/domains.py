@@ -4,9 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from random import Random
 
-Value = int | float | str
+Value = bool | int | float | str
 """A plain YAML value; members of an enum axis go by their YAML names."""
 
 
@@ -24,10 +25,10 @@ class Choice:
         if not self.values:
             raise ValueError("one or more values must be given, got none")
         if repeated := [value for index, value in enumerate(self.values) if value in self.values[:index]]:
-            raise ValueError(f"every value must be given once, got {repeated[0]!r} twice")
+            raise ValueError(f"every value must be given once, got {value_text(repeated[0])} twice")
 
     def __str__(self) -> str:
-        return ", ".join(f"{value:g}" if isinstance(value, float) else str(value) for value in self.values)
+        return ", ".join(map(value_text, self.values))
 
     @property
     def size(self) -> int:
@@ -40,8 +41,11 @@ class Choice:
         return self.values[(len(self.values) - 1) // 2]
 
     def member(self, value: object) -> Value | None:
-        """Return the value of this domain that is equal to `value`, None if there is none."""
-        return next((own for own in self.values if own == value), None)
+        """Return the value of this domain that is equal to `value`, None if there is none; true is not 1."""
+        for own in self.values:
+            if own == value:
+                return own if isinstance(own, bool) == isinstance(value, bool) else None
+        return None
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,10 @@ class IntRange:
         return self.values[(self.size - 1) // 2]
 
     def member(self, value: object) -> int | None:
-        """Return the value of this domain that is equal to `value`, None if there is none."""
-        return int(value) if isinstance(value, int | float) and value in self.values else None
+        """Return the value of this domain that is equal to `value`, None if there is none; true is not 1."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        return int(value) if value in self.values else None
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ class FloatRange:
     def __str__(self) -> str:
         return _range_text(self)
 
-    @property
+    @cached_property  # exact fractions take their time, and values are drawn by the thousand
     def values(self) -> tuple[float, ...] | None:
         """Every value in rising order, free of accumulated rounding; None if they are not countable."""
         if self.step is None:
@@ -115,7 +121,7 @@ class FloatRange:
     @property
     def size(self) -> int | None:
         """Number of values, None if they are not countable."""
-        return None if self.step is None else _num_steps(self) + 1
+        return None if self.values is None else len(self.values)
 
     @property
     def centre(self) -> float:
@@ -131,9 +137,11 @@ class FloatRange:
         tolerance = 1e-9 * max(abs(self.low), abs(self.high))
         if not self.low - tolerance <= value <= self.high + tolerance:
             return None
-        if self.step is None:
+        if self.values is None:
             return min(max(float(value), self.low), self.high)
-        nearest = float(_exact(self.low) + _exact(self.step) * round((value - self.low) / self.step))
+        assert self.step is not None
+        index = round((value - self.low) / self.step)
+        nearest = self.values[min(max(index, 0), len(self.values) - 1)]
         return nearest if abs(nearest - value) <= tolerance else None
 
 
@@ -161,6 +169,13 @@ def random_choose(rng: Random) -> Callable[[str, Domain], Value]:
                 return rng.choice(domain.values)
 
     return choose
+
+
+def value_text(value: Value) -> str:
+    """Write a value as YAML does."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _check_range(domain: IntRange | FloatRange) -> None:

@@ -75,7 +75,8 @@ def domain(
     if kinds[0] == "choice":
         return _built(inner, Choice, {"values": tuple(read(element) for element in inner.elements)})
     if kind not in (int, float):
-        raise inner.error(f"got a range of kind {kinds[0]}, expected {{choice: [...]}}; the values are names")
+        values = "true and false" if kind is bool else "names"
+        raise inner.error(f"got a range of kind {kinds[0]}, expected {{choice: [...]}}; the values are {values}")
     if kind is int and kinds[0] == "float":
         raise inner.error("got a range of kind float, expected {int: ...} or {choice: [...]} of whole numbers")
     return _range(inner, int if kinds[0] == "int" else float, read)
@@ -90,7 +91,8 @@ def _range(entry: Entry, kind: type[int] | type[float], read: Callable[[Entry], 
     if "log" in items:
         values["log"] = items["log"].scalar(bool)
     made = _built(entry, IntRange, values) if kind is int else _built(entry, FloatRange, values)
-    read(items["low"])  # the least value decides whether all are allowed
+    read(items["low"])  # the outermost values decide whether all are allowed
+    read(items["high"])
     return made
 
 

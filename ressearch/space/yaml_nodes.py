@@ -156,7 +156,8 @@ class Entry:
         allowed = (int, float) if kind is float else (kind,)
         if isinstance(got, allowed) and (kind is bool or not isinstance(got, bool)):
             return float(got) if kind is float else got
-        raise self.error(f"got {self.text}, expected {_TYPE_NAMES[kind]}" + (f"; {self.trap}" if self.trap else ""))
+        way_out = self._quoted_truth if kind is bool else self.trap
+        raise self.error(f"got {self.text}, expected {_TYPE_NAMES[kind]}" + (f"; {way_out}" if way_out else ""))
 
     def name(self, allowed: Iterable[str]) -> str:
         """Return one of some names.
@@ -167,13 +168,18 @@ class Entry:
         allowed = list(allowed)
         if not self.is_mapping and not self.is_list and self.plain in allowed:
             return str(self.plain)
-        if self.is_null and "none" in allowed:
-            raise self.error(f"got nothing (null), expected one of {', '.join(allowed)}; did you mean 'none'?")
         if str(self.node.tag).endswith(":str"):
             raise self.error(expected(str(self.node.value), allowed))
-        raise self.error(
-            f"got {self.text}, expected one of {', '.join(allowed)}" + (f"; {self.trap}" if self.trap else "")
-        )
+        hints = [self.trap] if self.trap else []
+        if "none" in allowed and (self.is_null or (str(self.node.tag).endswith(":bool") and not self.plain)):
+            hints.append("did you mean 'none'?")
+        raise self.error("; ".join([f"got {self.text}, expected one of {', '.join(allowed)}", *hints]))
+
+    @property
+    def _quoted_truth(self) -> str:
+        """What to do where true or false stands in quotes, "" elsewhere."""
+        is_truth = not (self.is_mapping or self.is_list) and str(self.node.value).lower() in ("true", "false")
+        return "leave the quotes out" if is_truth else ""
 
     def _check_tag(self) -> None:
         if self.node.tag not in _TAGS:
@@ -237,4 +243,4 @@ def _as_number(text: str) -> str:
     if not re.fullmatch(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", text):
         return ""
     mantissa, _, exponent = text.lower().partition("e")
-    return f"{float(mantissa)!r}e{int(exponent):+d}" if exponent else text
+    return repr(float(mantissa)) + (f"e{int(exponent):+d}" if exponent else "")

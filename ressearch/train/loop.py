@@ -186,7 +186,7 @@ def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     nesterov = recipe.momentum > 0  # torch refuses Nesterov without momentum
     optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
     for parameter in parameters if recipe.momentum else ():
-        # Torch begins the momenta of all parameters in one step; a branch that stochastic depth has left out joins later.
+        # Torch begins all momenta in one step, but a branch that stochastic depth leaves out at first joins later.
         optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
     return optimizer
 

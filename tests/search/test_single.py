@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from ressearch.arch import named, plan
 from ressearch.model import build

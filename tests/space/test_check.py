@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from ressearch.space import load_space
-from ressearch.space.check import check, check_limits, wilson
+from ressearch.space.check import check, wilson
 from ressearch.train.source import ImageShape
 
-SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
+SPACES = Path(__file__).parents[2] / "search_spaces"
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
 
 TEXT = """\
@@ -22,27 +22,17 @@ limits: {num_params: {max: 20_000}}
 """
 
 
-@pytest.mark.parametrize("path", SPACES, ids=lambda path: path.stem)
-def test_a_shipped_space_is_healthy(path: Path) -> None:
-    space = load_space(path)
-    check_limits(space, SHAPE if space.source.name != "digits" else space.source.describe())
-    report = check(space, space.source.describe(), samples=1000)
-    assert report.feasible.value >= 0.5
-    for name in space.ancestors:
-        space.ancestor(name, space.source.describe())
-
-
 def test_a_small_space_is_looked_at_exactly(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(TEXT)
     report = check(load_space(path), SHAPE)
     assert (report.size, report.samples, report.is_exact) == (12, 12, True)
     assert report.feasible.interval is None
-    # padding cannot narrow a stem of 16 to 8; 8 channels leave a ratio of 16 no hidden unit, which is seen before that
-    assert {refusal.rule: refusal.count for refusal in report.refusals} == {"shortcut": 2, "se_ratio": 2}
+    # padding cannot narrow a stem of 16 to 8, which is seen first; 8 channels leave a ratio of 16 no hidden unit
+    assert {refusal.rule: refusal.count for refusal in report.refusals} == {"shortcut": 3, "se_ratio": 1}
     assert report.feasible.value == pytest.approx(8 / 12)
     examples = {refusal.rule: refusal.example for refusal in report.refusals}
-    assert examples["shortcut"] == "a zero_pad shortcut cannot narrow 16 channels to 8"
+    assert examples["shortcut"] == "stage 1: zero padding cannot narrow 16 channels to 8"
     assert [(row.name, row.active) for row in report.rows][-1] == ("se_ratio", pytest.approx(8 / 12))
     assert report.rows[-1].when == "se is standard"
     assert report.duplicates == 0.0
@@ -51,7 +41,7 @@ def test_a_small_space_is_looked_at_exactly(tmp_path: Path) -> None:
 
 
 def test_a_larger_space_is_sampled_reproducibly() -> None:
-    space = load_space(next(path for path in SPACES if path.stem == "cifar10"))
+    space = load_space(SPACES / "cifar10.yaml")
     report = check(space, SHAPE, samples=200, seed=1)
     assert report == check(space, SHAPE, samples=200, seed=1)
     assert report != check(space, SHAPE, samples=200, seed=2)

@@ -42,6 +42,16 @@ def test_values_are_the_members_counted(domain: Domain) -> None:
     assert all(domain.member(value) == value for value in domain.values)
 
 
+def test_true_is_not_one() -> None:
+    truths = Choice((False, True))
+    assert truths.member(True) is True
+    assert truths.member(False) is False
+    assert truths.member(1) is truths.member(0.0) is None
+    assert Choice((0, 1)).member(True) is None
+    assert IntRange(0, 1).member(True) is None
+    assert FloatRange(0.0, 1.0).member(True) is None
+
+
 def test_steps_do_not_accumulate_rounding() -> None:
     domain = FloatRange(0.1, 0.7, step=0.1)
     assert domain.values == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -73,9 +83,18 @@ def test_centres() -> None:
     assert Choice(("a", "b", "c")).centre == "b"
 
 
+def test_what_a_step_reaches_up_to_rounding_is_a_member() -> None:
+    domain = FloatRange(-7.0, 0.0, step=0.5)
+    assert domain.values is not None
+    assert [domain.member(value + 1e-10) for value in domain.values] == list(domain.values)
+    assert domain.member(-7.5) is domain.member(-6.9) is domain.member(0.5) is None
+
+
 @pytest.mark.parametrize(
     ("domain", "text"),
     [
+        (Choice((False, True)), "false, true"),
+        (FloatRange(-7.0, 0.0, step=1.0), "-7 to 0, step 1"),
         (Choice((0.25, 1.0)), "0.25, 1"),
         (IntRange(1, 4), "1 to 4"),
         (IntRange(8, 64, step=8), "8 to 64, step 8"),

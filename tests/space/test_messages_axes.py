@@ -9,7 +9,7 @@ WIDTH = "  width: [8, 16, {choice: [32, 64]}]"
 SHORTCUT = "  shortcut: {choice: [zero_pad, projection]}"
 WIDENING = "  widening: per_stage"
 LR = "  lr: {float: {low: 0.01, high: 0.5, log: true}}"
-SHORTCUTS = "zero_pad, projection, projection_everywhere, none"
+SHORTCUTS = "zero_pad, avg_pool_zero_pad, projection, projection_everywhere, none"
 
 # what is replaced, by what, and a part of the message behind the file name
 MISTAKES = {
@@ -37,7 +37,7 @@ MISTAKES = {
     "twice": (
         "[zero_pad, projection]",
         "[none, none]",
-        "8: architecture.shortcut.choice: every value must be given once, got 'none' twice",
+        "8: architecture.shortcut.choice: every value must be given once, got none twice",
     ),
     "low > high": ("low: 1,", "low: 3,", "6: architecture.depth.int.low: low <= high must hold, got low 3 and high 2"),
     "high missing": (", high: 2", "", "6: architecture.depth.int: 'high' is missing, expected {low: ..., high: ...}"),
@@ -96,6 +96,58 @@ MISTAKES = {
         "{choice: [32, 0]}",
         "7: architecture.width[2].choice[1]: width >= 1 must hold, got 0",
     ),
+    "below 1": (WIDENING, "  dropout: 1", "9: architecture.dropout: 0 <= dropout < 1 must hold, got 1"),
+    "negative rate": (WIDENING, "  drop_path_rate: -0.1", "0 <= drop_path_rate < 1 must hold, got -0.1"),
+    "range up to 1": (
+        WIDENING,
+        "  shortcut_dropout: {float: {low: 0.5, high: 1.0}}",
+        "9: architecture.shortcut_dropout.float.high: 0 <= shortcut_dropout < 1 must hold, got 1.0",
+    ),
+    "infinite": (WIDENING, "  gate_bias: -.inf", "9: architecture.gate_bias: finite gate_bias must hold, got -.inf"),
+    "no number": (WIDENING, "  gate_bias: .nan", "9: architecture.gate_bias: finite gate_bias must hold, got .nan"),
+    "log of -7": (
+        WIDENING,
+        "  gate_bias: {float: {low: -7, high: -1, log: true}}",
+        "9: architecture.gate_bias.float.low: low > 0 must hold with log, got low -7",
+    ),
+    "low > high, negative": (
+        WIDENING,
+        "  gate_bias: {int: {low: -5, high: -7}}",
+        "9: architecture.gate_bias.int.low: low <= high must hold, got low -5 and high -7",
+    ),
+    "levels 0": (WIDENING, "  levels: {choice: [0, 1]}", "levels.choice[0]: levels >= 1 must hold, got 0"),
+    "levels per stage": (
+        WIDENING,
+        "  levels: [1, 2, 3]",
+        "9: architecture.levels: got a list, expected one value for the whole network; say {choice: [...]}",
+    ),
+    "merge": (
+        WIDENING,
+        "  merge: exclusive_gates",
+        "expected one of add, constant_scale, exclusive_gate, shortcut_only_",
+    ),
+    "merge guess": (WIDENING, "  merge: exclusive_gates", "did you mean 'exclusive_gate'?"),
+    "init guess": (
+        WIDENING,
+        "  init: {choice: [he, depthscaled]}",
+        "init.choice[1]: got 'depthscaled', expected one of",
+    ),
+    "range for truth": (
+        WIDENING,
+        "  zero_init: {int: {low: 0, high: 1}}",
+        "zero_init.int: got a range of kind int, expected {choice: [...]}; the values are true and false",
+    ),
+    "truth twice": (
+        WIDENING,
+        "  zero_init: {choice: [true, yes]}",
+        "9: architecture.zero_init.choice: every value must be given once, got true twice",
+    ),
+    "truth or number": (WIDENING, "  se_bias: {choice: [true, 0]}", "se_bias.choice[1]: got 0, expected true or false"),
+    "list of 1 truth": (
+        WIDENING,
+        "  se_bias: [true]",
+        "9: architecture.se_bias: got a list of 1, expected one entry for",
+    ),
     # conditions
     "unknown axis": (
         WIDENING,
@@ -106,7 +158,8 @@ MISTAKES = {
     "unknown value": (
         WIDENING,
         "  se_ratio: {choice: [4, 8], when: {se: standart}}",
-        "9: architecture.se_ratio.when.se: got 'standart', expected one of none, standard; did you mean 'standard'?",
+        "9: architecture.se_ratio.when.se: got 'standart', expected one of none, standard, pre, post, identity; "
+        "did you mean 'standard'?",
     ),
     "never": (
         WIDENING,
@@ -127,6 +180,36 @@ MISTAKES = {
         WIDENING,
         "  se: {choice: [standard], when: {shortcut: projection}}\n  stem_width: {choice: [8], when: {se: none}}",
         "10: architecture.stem_width.when.se: got 'none', which se never is; expected one of standard",
+    ),
+    "never true": (
+        WIDENING,
+        "  stem_width: {choice: [8], when: {zero_init: true}}",
+        "9: architecture.stem_width.when.zero_init: never holds, since zero_init is fixed at false (its default)",
+    ),
+    "fixed otherwise": (
+        WIDENING,
+        "  norm: group\n  init: {choice: [he, lecun], when: {norm: [batch, none]}}",
+        "10: architecture.init.when.norm: never holds, since norm is fixed at group",
+    ),
+    "never false": (
+        WIDENING,
+        "  zero_init: {choice: [true]}\n  init: {choice: [he], when: {zero_init: off}}",
+        "10: architecture.init.when.zero_init: got off, which zero_init never is; expected one of true",
+    ),
+    "never so many": (
+        WIDENING,
+        "  levels: {choice: [1, 3]}\n  level_shortcut: {choice: [projection], when: {levels: [2, 3]}}",
+        "10: architecture.level_shortcut.when.levels[0]: got 2, which levels never is; expected one of 1, 3",
+    ),
+    "kind of a condition": (
+        WIDENING,
+        "  level_shortcut: {choice: [projection], when: {levels: two}}",
+        "9: architecture.level_shortcut.when.levels: got 'two', expected a whole number",
+    ),
+    "range of a condition": (
+        WIDENING,
+        "  stem_width: {choice: [8], when: {dropout: 1.5}}",
+        "9: architecture.stem_width.when.dropout: 0 <= dropout < 1 must hold, got 1.5",
     ),
     "empty when": (
         WIDENING,

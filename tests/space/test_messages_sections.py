@@ -149,6 +149,6 @@ def test_a_space_without_any_network_is_named(tmp_path: Path, good: str) -> None
     path = tmp_path / "space.yaml"
     path.write_text(good.replace(WIDENING, "  stem_width: 64").replace("[zero_pad, projection]", "[zero_pad]"))
     with pytest.raises(
-        SpaceError, match=r"architecture: none of 300 drawn points is a network; most often: a zero_pad"
+        SpaceError, match=r"architecture: none of 300 drawn points is a network; most often: stage 1: zero pad"
     ):
         check_limits(load_space(path), SHAPE)

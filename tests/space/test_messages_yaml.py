@@ -11,7 +11,7 @@ DEPTH = "  depth: {int: {low: 1, high: 2}}"
 SHORTCUT = "  shortcut: {choice: [zero_pad, projection]}"
 WIDENING = "  widening: per_stage"
 LR = "  lr: {float: {low: 0.01, high: 0.5, log: true}}"
-SHORTCUTS = "zero_pad, projection, projection_everywhere, none"
+SHORTCUTS = "zero_pad, avg_pool_zero_pad, projection, projection_everywhere, none"
 
 # what is replaced, by what, and a part of the message behind the file name
 MISTAKES = {
@@ -50,7 +50,42 @@ MISTAKES = {
         "16: scheduler.name: got off, expected one of asha, none; YAML reads off",
     ),
     "yes in choice": ("[zero_pad, proj", "[yes, proj", "8: architecture.shortcut.choice[0]: got yes, expected one of "),
+    "no for none": (SHORTCUT, "  norm: no", "in quotes if a name is meant; did you mean 'none'?"),
+    "false for none": (
+        SHORTCUT,
+        "  norm: false",
+        "got false, expected one of batch, group, none; did you mean 'none'?",
+    ),
+    "yes for none": (
+        SHORTCUT,
+        "  norm: yes",
+        "8: architecture.norm: got yes, expected one of batch, group, none; YAML",
+    ),
+    "None": (SHORTCUT, "  norm: None", "got 'None', expected one of batch, group, none; did you mean 'none'?"),
     "null": (SHORTCUT, "  shortcut: ~", f"got nothing (null), expected one of {SHORTCUTS}; did you mean 'none'?"),
+    "null without none": (
+        SHORTCUT,
+        "  init: null",
+        "got nothing (null), expected one of he, lecun, xavier, depth_scaled",
+    ),
+    "text for truth": (SHORTCUT, "  zero_init: y", "8: architecture.zero_init: got 'y', expected true or false"),
+    "quoted truth": (
+        SHORTCUT,
+        "  zero_init: 'True'",
+        "8: architecture.zero_init: got 'True', expected true or false; leave the quotes out",
+    ),
+    "number for truth": (SHORTCUT, "  zero_init: 1", "8: architecture.zero_init: got 1, expected true or false"),
+    "null for truth": (SHORTCUT, "  zero_init:", "got nothing (null), expected true or false"),
+    "list for truth": (
+        SHORTCUT,
+        "  zero_init: {choice: [[true]]}",
+        "zero_init.choice[0]: got a list, expected true or",
+    ),
+    "truth for number": (
+        SHORTCUT,
+        "  dropout: on",
+        "8: architecture.dropout: got on, expected a number; YAML reads on",
+    ),
     "empty value": (DEPTH, "  depth:", "6: architecture.depth: got nothing (null), expected a whole number"),
     "1e-3": (LR, "  lr: 1e-3", "12: recipe.lr: got '1e-3', expected a number; YAML reads 1e-3 as text; write 1.0e-3"),
     "5E4": (
@@ -59,6 +94,11 @@ MISTAKES = {
         "12: recipe.lr.float.low: got '5E-4', expected a number; YAML reads 5E-4 as text; write 5.0e-4",
     ),
     "1.5e3": (LR, "  lr: 1.5e3", "YAML reads 1.5e3 as text; write 1.5e+3"),
+    "-.1": (
+        LR,
+        "  momentum: -.1",
+        "12: recipe.momentum: got '-.1', expected a number; YAML reads -.1 as text; write -0.1",
+    ),
     "octal": (
         DEPTH,
         "  depth: 010",

@@ -1,0 +1,93 @@
+"""The search spaces that come with the package: each asks a question, and each can be searched."""
+
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+import torch
+
+from ressearch.arch import AXES, InfeasibleError, plan
+from ressearch.model import build
+from ressearch.space import Candidate, Choice, Space, load_space, random_choose
+from ressearch.space.check import check, check_limits
+
+DIRECTORY = Path(__file__).parents[2] / "search_spaces"
+every_space = pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.yaml")))
+
+
+def load(name: str) -> Space:
+    return load_space(DIRECTORY / f"{name}.yaml")
+
+
+def first_feasible(space: Space) -> Candidate:
+    choose = random_choose(Random(0))
+    while True:
+        try:
+            return space.candidate(space.draw(choose), space.source.describe())
+        except InfeasibleError:
+            continue
+
+
+def test_there_is_one_for_each_paper() -> None:
+    papers = "he2015-depth he2016-shortcuts he2016-orderings wide resnext pyramidnet senet stochastic-depth ror"
+    names = {"quickstart", "cifar10", "residual", "initialisation", *papers.split()}
+    assert names == {path.stem for path in DIRECTORY.glob("*.yaml")}
+
+
+@every_space
+def test_it_begins_with_its_question_and_its_paper(name: str) -> None:
+    first, second, third, *_ = (DIRECTORY / f"{name}.yaml").read_text().splitlines()
+    assert first.startswith("# ")
+    assert first.endswith("?")
+    assert second.startswith("# Paper: ")
+    assert "arXiv:" in second
+    assert third == ""
+    assert load(name).question == first.removeprefix("# ")
+
+
+@every_space
+def test_it_passes_check(name: str) -> None:
+    space = load(name)
+    shape = space.source.describe()
+    check_limits(space, shape)
+    assert check(space, shape, samples=1000).feasible.value >= (0.2 if name == "residual" else 0.5)
+    for ancestor in space.ancestors:
+        space.ancestor(ancestor, shape)
+
+
+@every_space
+def test_a_network_of_it_can_be_built_and_run(name: str) -> None:
+    space = load(name)
+    shape, found = space.source.describe(), first_feasible(space)
+    network = build(plan(found.architecture, shape.channels, shape.num_classes))
+    assert sum(parameter.numel() for parameter in network.parameters()) == found.cost.num_params
+    images = torch.zeros(2, shape.channels, shape.resolution, shape.resolution)
+    assert network(images).shape == (2, shape.num_classes)
+
+
+@every_space
+def test_a_grid_is_small_and_compares_at_full_length(name: str) -> None:
+    space = load(name)
+    if space.sampler.name == "grid":
+        assert (space.size <= 200, space.scheduler.name) == (True, "none")
+    else:
+        assert space.sampler.name == "random" or space.size > 100
+
+
+def test_the_joint_space_says_how_large_it_is() -> None:
+    space = load("residual")
+    (said,) = re.findall(r"^# ([\d.e+]+) points", space.text, re.MULTILINE)
+    assert said == f"{space.size:.2e}"  # as `check` prints it
+
+
+def test_the_joint_space_holds_every_axis_and_every_name() -> None:
+    space = load("residual")
+    held: dict[str, set[object]] = {name: set() for name in AXES}
+    for parameter in space.parameters:
+        if parameter.axis in AXES:
+            domain = parameter.domain
+            held[parameter.axis] |= set(domain.values if isinstance(domain, Choice) else (domain.low, domain.high))
+    for name, axis in AXES.items():
+        assert len(held[name]) > 1, name
+        assert set(axis.names) - held[name] <= ({"none"} if name == "level_shortcut" else set())
