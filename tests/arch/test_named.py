@@ -198,3 +198,22 @@ def test_every_way_to_make_a_name_has_a_line_of_help() -> None:
     for row in (*FAMILIES, *MODIFIERS):
         assert row.summary
         assert "Source: " in (row.build.__doc__ or ""), row.spelling
+
+
+def test_one_group_of_64_channels_is_the_resnet() -> None:
+    """Xie et al. 2017, arXiv:1611.05431, table 1: ResNeXt with cardinality 1 and width 64."""
+    assert architecture_id(named("resnext-50-1x64d-imagenet")) == architecture_id(named("resnet-50-imagenet"))
+
+
+@pytest.mark.parametrize("depth", [16, 28, 40])
+def test_a_wide_resnet_of_factor_one_is_the_preactivated_resnet_with_projections(depth: int) -> None:
+    """WRN-D-1 has the blocks of the pre-activation network; its nominal depth counts two projections more."""
+    base = named(f"preresnet-{depth - 2}")
+    stages = tuple(replace(stage, shortcut=Shortcut.PROJECTION) for stage in base.stages)
+    assert architecture_id(named(f"wrn-{depth}-1")) == architecture_id(replace(base, stages=stages))
+
+
+@pytest.mark.parametrize("name", ["resnet-20", "preresnet-164", "wrn-16-4", "resnet-18-imagenet"])
+def test_one_level_of_shortcuts_is_the_network_itself(name: str) -> None:
+    """Zhang et al. 2017, arXiv:1608.02908: RoR with m = 1."""
+    assert architecture_id(replace(named(f"ror2-{name}"), levels=1)) == architecture_id(named(name))
