@@ -36,8 +36,10 @@ def test_training_ends_in_weights_and_their_accuracy_on_the_test_images() -> Non
     assert trained.normalisation["class_names"] == [str(digit) for digit in range(10)]
 
 
-def test_the_seed_decides() -> None:
+@pytest.mark.parametrize("name", ["resnet-8", "stochastic-depth-resnet-14", "wrn-10-1-dropout"])
+def test_the_seed_decides(name: str) -> None:
+    """What is random inside a network follows it, too: which branches are left out, which elements are dropped."""
     first, again, other = (
-        train_single(named("resnet-8"), SOURCE, RECIPE, seed=seed, observe=lambda _: None) for seed in (1, 1, 2)
+        train_single(named(name), SOURCE, RECIPE, seed=seed, observe=lambda _: None) for seed in (1, 1, 2)
     )
     assert first.last.train_loss == again.last.train_loss != other.last.train_loss
