@@ -61,7 +61,8 @@ def residual_block(shape: BlockShape, style: Style, is_first: bool, is_closed: b
     except ValueError as error:
         raise InfeasibleError("shortcut", str(error)) from None
     try:
-        merged = stage.merge.merged(shape)
+        numbers = (getattr(stage, name) for name in stage.merge.value.reads)
+        merged = stage.merge.merged(shape.c_in, shape.c_out, shape.stride, *numbers)
     except ValueError as error:
         raise InfeasibleError("merge", str(error)) from None
     if shortcut is None and stage.merge is not Merge.ADD:

@@ -1,17 +1,15 @@
 """Merges: how branch F(x) and shortcut h(x) become one. One function and one enum row each.
 
-A merge says what is appended to the branch and to the shortcut before they are added, and which gate weighs them.
+A merge maps (c_in, c_out, stride) of a block, and the numbers of its stage that its row names, to what is appended to
+branch and shortcut before they are added, and to the gate that weighs them.
 The YAML name is the member name in lower case and the first line of the function's docstring is its help text.
 """
 
 from collections.abc import Callable
 from enum import Enum, unique
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ressearch.arch.layers import Gate, Path, Scale, UnscaledDropout
-
-if TYPE_CHECKING:
-    from ressearch.arch.architecture import BlockShape
 
 
 class Merged(NamedTuple):
@@ -22,7 +20,7 @@ class Merged(NamedTuple):
     gate: Gate | None = None
 
 
-def add(shape: "BlockShape") -> Merged:  # noqa: ARG001 - one signature for all merges
+def add(c_in: int, c_out: int, stride: int) -> Merged:  # noqa: ARG001 - one signature for all merges
     """Add: F(x) + h(x).
 
     Source: He et al. 2015, arXiv:1512.03385, equation 1.
@@ -30,7 +28,7 @@ def add(shape: "BlockShape") -> Merged:  # noqa: ARG001 - one signature for all 
     return Merged()
 
 
-def constant_scale(shape: "BlockShape") -> Merged:
+def constant_scale(c_in: int, c_out: int, stride: int, shortcut_scale: float, branch_scale: float) -> Merged:  # noqa: ARG001
     """Constants on both: branch_scale F(x) + shortcut_scale h(x); a shortcut scaled by 0 is a plain block.
 
     Raises:
@@ -38,13 +36,12 @@ def constant_scale(shape: "BlockShape") -> Merged:
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    stage = shape.stage
-    if stage.branch_scale == 0:
+    if branch_scale == 0:
         raise ValueError("branch_scale 0 leaves nothing to learn")
-    return Merged(_scale(stage.branch_scale), None if stage.shortcut_scale == 0 else _scale(stage.shortcut_scale))
+    return Merged(_scale(branch_scale), None if shortcut_scale == 0 else _scale(shortcut_scale))
 
 
-def exclusive_gate(shape: "BlockShape") -> Merged:
+def exclusive_gate(c_in: int, c_out: int, stride: int, gate_bias: float) -> Merged:
     """A learned gate shares out between both: g(x) F(x) + (1 - g(x)) h(x).
 
     Where the shape changes the gate follows it as a strided 1x1 convolution and weighs the changed shortcut: the
@@ -52,24 +49,23 @@ def exclusive_gate(shape: "BlockShape") -> Merged:
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1, after highway networks.
     """
-    return Merged(gate=Gate(shape.c_in, shape.c_out, shape.stride, float(shape.stage.gate_bias), exclusive=True))
+    return Merged(gate=Gate(c_in, c_out, stride, float(gate_bias), exclusive=True))
 
 
-def shortcut_only_gate(shape: "BlockShape") -> Merged:
+def shortcut_only_gate(c_in: int, c_out: int, stride: int, gate_bias: float) -> Merged:
     """A learned gate on the shortcut alone: F(x) + (1 - g(x)) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    return Merged(gate=Gate(shape.c_in, shape.c_out, shape.stride, float(shape.stage.gate_bias), exclusive=False))
+    return Merged(gate=Gate(c_in, c_out, stride, float(gate_bias), exclusive=False))
 
 
-def dropout(shape: "BlockShape") -> Merged:
+def dropout(c_in: int, c_out: int, stride: int, shortcut_dropout: float) -> Merged:  # noqa: ARG001
     """Dropout on the shortcut, without the usual division by 1 - rate: its expectation is (1 - rate) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    rate = shape.stage.shortcut_dropout
-    return Merged(shortcut=(UnscaledDropout(float(rate)),) if rate else ())
+    return Merged(shortcut=(UnscaledDropout(float(shortcut_dropout)),) if shortcut_dropout else ())
 
 
 def _scale(factor: float) -> Path:
@@ -77,13 +73,13 @@ def _scale(factor: float) -> Path:
 
 
 class _Row(NamedTuple):
-    merged: Callable[["BlockShape"], Merged]
+    merged: Callable[..., Merged]
     reads: tuple[str, ...] = ()
 
 
 @unique
 class Merge(Enum):
-    """The merges of the family, each with the stage's fields that it reads."""
+    """The merges of the family, each with the fields of the stage that it takes after the shape."""
 
     ADD = _Row(add)
     CONSTANT_SCALE = _Row(constant_scale, ("shortcut_scale", "branch_scale"))
@@ -91,9 +87,9 @@ class Merge(Enum):
     SHORTCUT_ONLY_GATE = _Row(shortcut_only_gate, ("gate_bias",))
     DROPOUT = _Row(dropout, ("shortcut_dropout",))
 
-    def merged(self, shape: "BlockShape") -> Merged:
-        """Return what this merge adds to a block."""
-        return self.value.merged(shape)
+    def merged(self, c_in: int, c_out: int, stride: int, *numbers: float) -> Merged:
+        """Return what this merge adds to a block; the numbers are those of the fields that the row names."""
+        return self.value.merged(c_in, c_out, stride, *numbers)
 
     @property
     def summary(self) -> str:
