@@ -1,6 +1,5 @@
 """One residual block: its shape and the style of its network -> layers."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
 from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
@@ -48,7 +47,6 @@ class Style(NamedTuple):
         return "A" in self.first and "A" not in self.stem
 
 
-@lru_cache(maxsize=65_536)  # blocks repeat across candidates; sharing them is what makes counting fast
 def residual_block(shape: BlockShape, style: Style, is_first: bool, is_closed: bool) -> Block:
     """Assemble one block; `is_closed` tells that a group ends with it and takes what follows its addition.
 

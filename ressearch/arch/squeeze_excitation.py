@@ -5,7 +5,7 @@ from enum import Enum, unique
 
 @unique
 class SqueezeExcitation(Enum):
-    """Placements of Hu et al. 2018 (arXiv:1709.01507), section 6.4 and figure 7."""
+    """Placements of Hu et al. 2018 (arXiv:1709.01507), section 6, the ablation on integration strategies."""
 
     NONE = "no gate"
     STANDARD = "at the end of the branch, before the addition"

@@ -200,7 +200,7 @@ def test_a_gate_follows_the_shape_of_its_block() -> None:
     assert block.shortcut == (Subsample(2), ZeroPad(16, 32))
 
 
-# Hu et al. 2018, arXiv:1709.01507, figure 7; S is the squeeze-and-excitation
+# Hu et al. 2018, arXiv:1709.01507, section 6; S is the squeeze-and-excitation
 @pytest.mark.parametrize(
     ("se", "ordering", "branch", "shortcut", "after"),
     [

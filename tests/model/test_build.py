@@ -258,7 +258,7 @@ def test_branch_dropout_stands_before_the_last_convolution() -> None:
     assert torch.equal(found, F.relu(norm2(conv2(F.dropout(F.relu(norm1(conv1(x))), 0.3))) + x))
 
 
-# Hu et al. 2018, arXiv:1709.01507, figure 7
+# Hu et al. 2018, arXiv:1709.01507, section 6
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("place", [place for place in SqueezeExcitation if place is not SqueezeExcitation.NONE])
 def test_places_of_squeeze_excitation(place: SqueezeExcitation, bias: bool) -> None:
