@@ -99,6 +99,10 @@ class Fields:
         if (got := self._get(name, value)) != value:
             raise self._wrong(name, got, f"{value!r}")
 
+    def ignore(self, *names: str) -> None:
+        """Let fields stand that say nothing here."""
+        self._unread -= set(names)
+
     def finish(self) -> None:
         """Check that every field has been read."""
         for section in self._sections.values():

@@ -253,6 +253,9 @@ def _levels(fields: Fields | None, ordering: Ordering, strides: list[int]) -> di
     if levels == 3:
         fields.must_be("relu_after_stage_addition", "A" in ordering.value.merged)
         fields.must_be("relu_at_end_of_last_block_of_stage", False)
+    fields.ignore(  # of levels that are not there
+        "root_shortcut", "middle_shortcut", "relu_after_stage_addition", "relu_at_end_of_last_block_of_stage"
+    )
     norm = fields.choice("level_projection_bn", _PROJECTION_NORMS, ProjectionNorm.NONE)
     return {"levels": levels, "level_projection_norm": norm, **({"level_shortcut": kinds.pop()} if kinds else {})}
 

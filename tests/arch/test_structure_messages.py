@@ -62,6 +62,8 @@ def changed(changes: Structure) -> Structure:
         {"ror": {**ROR, "root_stride": 4, "middle_strides": [1, 2, 2], "relu_after_stage_addition": True}},
         {"ror": {"levels": 2, "root_shortcut": "projection"}},
         {"ror": {"levels": 1}},
+        {"ror": {**ROR, "levels": 1, "relu_after_stage_addition": True}},
+        {"ror": {**ROR, "levels": 2, "relu_after_stage_addition": True}},
         {"residual": False, "shortcut": {"type": "none", "dim_change": "none"}},
     ],
 )
