@@ -4,12 +4,14 @@ from collections.abc import Callable
 
 import pytest
 
+from ressearch.arch import AXES
+
 DEPTH = "  depth: {int: {low: 1, high: 2}}"
 WIDTH = "  width: [8, 16, {choice: [32, 64]}]"
 SHORTCUT = "  shortcut: {choice: [zero_pad, projection]}"
 WIDENING = "  widening: per_stage"
 LR = "  lr: {float: {low: 0.01, high: 0.5, log: true}}"
-SHORTCUTS = "zero_pad, avg_pool_zero_pad, projection, projection_everywhere, none"
+SHORTCUTS = ", ".join(AXES["shortcut"].names)
 
 # what is replaced, by what, and a part of the message behind the file name
 MISTAKES = {

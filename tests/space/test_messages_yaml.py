@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from ressearch.arch import AXES
 from ressearch.space import SpaceError, load_space
 
 DEPTH = "  depth: {int: {low: 1, high: 2}}"
 SHORTCUT = "  shortcut: {choice: [zero_pad, projection]}"
 WIDENING = "  widening: per_stage"
 LR = "  lr: {float: {low: 0.01, high: 0.5, log: true}}"
-SHORTCUTS = "zero_pad, avg_pool_zero_pad, projection, projection_everywhere, none"
+SHORTCUTS = ", ".join(AXES["shortcut"].names)
 
 # what is replaced, by what, and a part of the message behind the file name
 MISTAKES = {

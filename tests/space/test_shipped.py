@@ -9,7 +9,7 @@ import torch
 
 from ressearch.arch import AXES, InfeasibleError, plan
 from ressearch.model import build
-from ressearch.space import Candidate, Choice, Space, load_space, random_choose
+from ressearch.space import Candidate, Space, load_space, random_choose
 from ressearch.space.check import check, check_limits
 
 DIRECTORY = Path(__file__).parents[2] / "search_spaces"
@@ -81,13 +81,7 @@ def test_the_joint_space_says_how_large_it_is() -> None:
     assert said == f"{space.size:.2e}"  # as `check` prints it
 
 
-def test_the_joint_space_holds_every_axis_and_every_name() -> None:
-    space = load("residual")
-    held: dict[str, set[object]] = {name: set() for name in AXES}
-    for parameter in space.parameters:
-        if parameter.axis in AXES:
-            domain = parameter.domain
-            held[parameter.axis] |= set(domain.values if isinstance(domain, Choice) else (domain.low, domain.high))
-    for name, axis in AXES.items():
-        assert len(held[name]) > 1, name
-        assert set(axis.names) - held[name] <= ({"none"} if name == "level_shortcut" else set())
+def test_the_joint_space_searches_every_axis() -> None:
+    """Every value of it is not asked for, so that a new one needs no line here; add it there where it makes sense."""
+    searched = {parameter.axis for parameter in load("residual").parameters if parameter.domain.size != 1}
+    assert searched >= set(AXES)
