@@ -37,6 +37,7 @@ class Arguments:
         variables: Expressions of those names that are no arguments.
         c_in: What stands for the channels that the block reads.
         c_out: What stands for the channels that the block gives.
+        stride: What stands for the stride of the block, which only a shortcut asks for.
     """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
@@ -47,7 +48,7 @@ class Arguments:
         self.c_in, self.c_out = ("channels",) * 2 if c_in == c_out else ("in_channels", "out_channels")
         self.columns: dict[str, Column] = {self.c_in: c_in, self.c_out: c_out}
         self.variables: dict[str, str] = {}
-        self.stride = self._number(stride, "stride")
+        self.stride = "1" if blocks[0].shortcut is None else self._number(stride, "stride")
 
     def steps(self, paths: Mapping[int, Path], reads: str, prefix: str = "") -> list[Step]:
         """Return the steps of the like paths of some blocks, by the block's index, that read channels called `reads`.

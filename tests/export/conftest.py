@@ -11,7 +11,7 @@ from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.stems import Stem
 from ressearch.arch.survival import DropPath
-from ressearch.arch.transforms import Transform
+from ressearch.arch.transforms import StrideOn, Transform
 from ressearch.arch.widening import Widening
 
 BOTTLENECK = {"transform": Transform.BOTTLENECK, "shortcut": Shortcut.PROJECTION}
@@ -38,6 +38,12 @@ NETWORKS = {
     "resnet-110": named("resnet-110"),
     "preresnet-20": named("preresnet-20"),
     "plain-20": named("plain-20"),
+    "plain-strides": Architecture(
+        stages=tuple(
+            Stage(depth=2, width=16, stride=2, stride_on=stride_on, **BOTTLENECK | {"shortcut": Shortcut.NONE})
+            for stride_on in StrideOn
+        ),
+    ),
     "se-preresnet": Architecture(
         stages=tuple(Stage(depth=2, width=width, **BOTTLENECK, **SE) for width in (64, 128, 256)),
         ordering=Ordering.FULL_PREACTIVATION,
