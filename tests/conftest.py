@@ -20,8 +20,9 @@ from ressearch.arch.shortcuts import Shortcut
 # The networks of the tests are so small that threads only wait for each other; read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# No timed assertions, and no examples left behind.
-settings.register_profile("ressearch", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+# No timed assertions, no examples left behind, the same ones in every run; --hypothesis-profile=explore draws others.
+settings.register_profile("explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ressearch", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("ressearch")
 
 SMALL_NUMBERS: dict[str, tuple[float, ...]] = {
