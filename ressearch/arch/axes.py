@@ -46,12 +46,12 @@ class Axis:
     required: bool
     summary: str
 
-    @cached_property  # as `types`: every candidate of a search has some eighty fields checked
+    @property
     def is_number(self) -> bool:
         """Whether it is a number rather than a name or a truth value."""
         return self.kind in (int, float)
 
-    @cached_property
+    @cached_property  # every candidate of a search has some eighty fields checked
     def types(self) -> tuple[type, ...]:
         """Types of its values; whole numbers pass as float, truth values only as such."""
         return (int, float) if self.kind is float else (self.kind,)

@@ -6,6 +6,7 @@ from rich import box
 from rich.table import Table
 
 from ressearch.arch import AXES, Axis, name_of
+from ressearch.report.words import axis_text
 
 
 def axes_table() -> Table:
@@ -44,8 +45,4 @@ def _values(axis: Axis) -> str:
 
 
 def _default(axis: Axis) -> str:
-    if isinstance(axis.default, Enum):
-        return name_of(axis.default)
-    if axis.default is None:
-        return "must be given"
-    return str(axis.default).lower() if isinstance(axis.default, bool) else f"{axis.default:g}"
+    return "must be given" if axis.default is None else axis_text(axis.default)

@@ -14,7 +14,7 @@ from ressearch.arch.layers import Norm
 from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Images, Result, best_of, dataset_of, notes_on
 from ressearch.arch.named import FAMILIES, MODIFIERS
 from ressearch.report.parts import Part, Shape, parts
-from ressearch.report.words import network, short_count, value_text
+from ressearch.report.words import axis_text, network, short_count
 
 _ALWAYS = {"transform", "ordering", "shortcut", "bottleneck_ratio", "gate_bias", "shortcut_dropout", "se_ratio"}
 _ALWAYS |= {"level_shortcut", "level_projection_norm", "drop_path_rate", "norm_groups", "init_c"}
@@ -104,7 +104,7 @@ def _axes(architecture: Architecture) -> Table:
         if axis.name not in _SIZES and (axis.name in _ALWAYS or any(value != axis.default for value in values)):
             for value in values:
                 meaning = value.summary if isinstance(value, Enum) and hasattr(value, "summary") else axis.summary
-                table.add_row(axis.name, value_text(value), Text(meaning))
+                table.add_row(axis.name, axis_text(value), Text(meaning))
     return table
 
 

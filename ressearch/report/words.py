@@ -7,6 +7,7 @@ from ressearch.arch import AXES, Architecture, Stage, name_of
 from ressearch.arch.layers import Activation
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.widening import Widening
+from ressearch.space.domains import Value, value_text
 
 _TOLD = {"depth", "width", "stride", "transform", "bottleneck_ratio", "cardinality", "ordering", "shortcut"}
 _TOLD |= {"se", "se_ratio", "se_bias", "widening", "alpha", "activation", "stem_width"}
@@ -35,17 +36,9 @@ def network(architecture: Architecture) -> str:
     return " ".join([*terms, *_others(architecture)])
 
 
-def value_text(value: Enum | float | str) -> str:
+def axis_text(value: Enum | Value) -> str:
     """Return the value of an axis as a YAML file has it."""
-    match value:
-        case Enum():
-            return name_of(value)
-        case bool():
-            return str(value).lower()
-        case int() | float():
-            return f"{value:g}"
-        case _:
-            return value
+    return name_of(value) if isinstance(value, Enum) else value_text(value)
 
 
 def short_count(number: float) -> str:
@@ -108,5 +101,5 @@ def _others(architecture: Architecture) -> Iterator[str]:
         values = [getattr(holder, axis.name) for holder in holders]
         is_read = [axis.name not in holder.inactive for holder in holders]
         if any(value != axis.default for value, read in zip(values, is_read, strict=True) if read):
-            words = [value_text(value) if read else "-" for value, read in zip(values, is_read, strict=True)]
+            words = [axis_text(value) if read else "-" for value, read in zip(values, is_read, strict=True)]
             yield f"{axis.name}={words[0] if len(set(words)) == 1 else '/'.join(words)}"

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ressearch.arch import Architecture, plan
+from ressearch.model import build
 from ressearch.train.data import load, load_test, prepare
 from ressearch.train.loop import EpochResult, evaluate, train
 from ressearch.train.recipe import Recipe
@@ -45,10 +47,6 @@ def train_single(
         ValueError: If the images cannot be used.
         TrainingError: If the loss is no longer finite, or memory runs out.
     """
-    import torch
-
-    from ressearch.model import build
-
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     test = prepare(source, seed=seed, split="test")  # what is wrong with them is said before the training
     images = load(prepare(source, seed=seed), device)
