@@ -9,7 +9,7 @@ import typer
 from ressearch import __version__, verbs
 
 if TYPE_CHECKING:
-    from ressearch.train.loop import EpochResult
+    from ressearch.training.loop import EpochResult
 
 # Typer's rich help and tracebacks would load Rich for every call: 0.15 s instead of 0.06 s for --help.
 app = typer.Typer(
@@ -189,7 +189,7 @@ def train(
     weights.safetensors and architecture.yaml, as after `export`.
     """
     from ressearch.report.words import duration
-    from ressearch.train.loop import TrainingError
+    from ressearch.training.loop import TrainingError
 
     def observe(epoch: "EpochResult") -> None:
         print(

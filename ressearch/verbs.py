@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from ressearch.export import Format
+    from ressearch.packaging import Format
     from ressearch.report.leaderboard import Row
     from ressearch.search.records import StudyRecord, TrialRecord
     from ressearch.search.run import Outcome
     from ressearch.search.single import Trained
     from ressearch.search.study import Search
     from ressearch.space import Space
-    from ressearch.space.check import Report
-    from ressearch.train.loop import EpochResult
+    from ressearch.space.survey import Report
+    from ressearch.training.loop import EpochResult
 
 STUDIES = Path("trials")
 """Where a study stands that is given by its name, seen from the working directory."""
@@ -40,8 +40,8 @@ def check(space: "Space | str | Path", *, samples: int = 2000, seed: int = 0) ->
         SpaceError: If it is wrong, or its limits cannot be met.
     """
     from ressearch.space import Space, load_space
-    from ressearch.space.check import check as check_space
-    from ressearch.space.check import check_limits
+    from ressearch.space.survey import check as check_space
+    from ressearch.space.survey import check_limits
 
     if samples < 1:
         raise ValueError(f"samples >= 1 must hold, got {samples}")
@@ -125,7 +125,7 @@ def train_network(
     from dataclasses import replace
 
     from ressearch.arch import architecture_id
-    from ressearch.export import check_target, export_bundle
+    from ressearch.packaging import check_target, export_bundle
     from ressearch.search.single import train_single
     from ressearch.space import Space, load_space
     from ressearch.space.described import described
@@ -199,7 +199,7 @@ def export_network(
         ValueError: If there is no such architecture.
         ExportError: If the files cannot be written.
     """
-    from ressearch.export import export_bundle
+    from ressearch.packaging import export_bundle
     from ressearch.space.described import described
 
     name, found, shape = described(architecture)
@@ -279,7 +279,7 @@ def _export(study: "StudyRecord", trial: "TrialRecord", directory: Path, format:
     """
     from safetensors.torch import load_file
 
-    from ressearch.export import export_bundle
+    from ressearch.packaging import export_bundle
 
     origin: dict[str, str | int | float] = {
         "study": study.directory.name,

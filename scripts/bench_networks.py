@@ -18,8 +18,9 @@ from typing import Any
 import torch
 
 from ressearch.arch import architecture_id, cost, plan
-from ressearch.export import export_bundle, model_source
+from ressearch.codegen import model_source
 from ressearch.model import build
+from ressearch.packaging import export_bundle
 from ressearch.space.described import described
 
 ROUNDS = 9

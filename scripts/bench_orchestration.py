@@ -19,7 +19,7 @@ from typing import Any
 from ressearch.search.run import run
 from ressearch.search.worker import Assignment
 from ressearch.space import Space, load_space
-from ressearch.train.loop import EpochResult
+from ressearch.training.loop import EpochResult
 
 EPOCHS = 8
 SPACE = Path(__file__).parent.parent / "search_spaces" / "cifar10.yaml"

@@ -24,11 +24,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from ressearch.arch import named, plan
 from ressearch.model import build
-from ressearch.train.augment import normalise
-from ressearch.train.data import Images, load, prepare
-from ressearch.train.loop import has_fast_bfloat16, train
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import Source
+from ressearch.training.augment import normalise
+from ressearch.training.data import Images, load, prepare
+from ressearch.training.loop import has_fast_bfloat16, train
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 BATCH = 128
 

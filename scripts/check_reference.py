@@ -134,7 +134,7 @@ def count_module(resolved: Plan, resolution: int) -> Counts:
     from torch import nn
     from torch.utils.flop_counter import FlopCounterMode
 
-    from ressearch.model.build import build
+    from ressearch.model.network import build
 
     with torch.device("meta"):
         network = build(resolved).eval()

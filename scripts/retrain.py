@@ -21,10 +21,10 @@ from ressearch.model import build
 from ressearch.search.records import TrialRecord, read_study
 from ressearch.search.worker import trial_seed
 from ressearch.space import load_space
-from ressearch.train.data import load, load_test, prepare
-from ressearch.train.loop import evaluate, train
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import Source
+from ressearch.training.data import load, load_test, prepare
+from ressearch.training.loop import evaluate, train
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 
 def test_accuracy(architecture: Architecture, recipe: Recipe, source: Source, data_seed: int, seed: int) -> float:

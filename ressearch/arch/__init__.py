@@ -2,11 +2,11 @@
 
 from ressearch.arch.architecture import AXES, Architecture, InfeasibleError, Stage
 from ressearch.arch.axes import Axis, name_of
-from ressearch.arch.cost import Cost, cost
+from ressearch.arch.counting import Cost, cost
 from ressearch.arch.identity import architecture_id
-from ressearch.arch.named import named
-from ressearch.arch.plan import Plan
-from ressearch.arch.resolve import plan
+from ressearch.arch.names import named
+from ressearch.arch.plan_tree import Plan
+from ressearch.arch.planning import plan
 
 __all__ = [
     "AXES",

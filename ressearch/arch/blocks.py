@@ -6,7 +6,7 @@ from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
 from ressearch.arch.axes import name_of
 from ressearch.arch.layers import Act, Activation, Conv, Dropout, Norm, Path, SqueezeExcite
 from ressearch.arch.merges import Merge
-from ressearch.arch.plan import Block
+from ressearch.arch.plan_tree import Block
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 
 

@@ -1,6 +1,6 @@
 """Families of networks of the literature: one function each, from the numbers of a name to an architecture.
 
-`ressearch.arch.named` has the names. What a paper leaves open is said where it was chosen.
+`ressearch.arch.names` has the names. What a paper leaves open is said where it was chosen.
 """
 
 from collections.abc import Mapping

@@ -11,8 +11,8 @@ from ressearch.arch.architecture import Architecture
 from ressearch.arch.axes import name_of
 from ressearch.arch.initialisation import Initialisation
 from ressearch.arch.layers import Layer, Path
-from ressearch.arch.plan import Block, Group
-from ressearch.arch.resolve import plan
+from ressearch.arch.plan_tree import Block, Group
+from ressearch.arch.planning import plan
 
 
 def architecture_id(architecture: Architecture) -> str:

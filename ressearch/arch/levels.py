@@ -11,7 +11,7 @@ from ressearch.arch.architecture import Architecture, BlockShape, InfeasibleErro
 from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style, residual_block
 from ressearch.arch.layers import Conv, Path
-from ressearch.arch.plan import Block, Group
+from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.shortcuts import Shortcut
 
 

@@ -1,5 +1,5 @@
 """Torch begins here: a plan becomes a module."""
 
-from ressearch.model.build import build
+from ressearch.model.network import build
 
 __all__ = ["build"]

@@ -6,8 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.report.words import short_count
-from ressearch.space.check import Report, Spread
 from ressearch.space.space import Space
+from ressearch.space.survey import Report, Spread
 
 
 def check_table(space: Space, report: Report) -> RenderableType:

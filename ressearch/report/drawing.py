@@ -12,7 +12,7 @@ from rich.text import Text
 from ressearch.arch import AXES, Architecture, architecture_id, cost, named, plan
 from ressearch.arch.layers import Norm
 from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Images, Result, best_of, dataset_of, notes_on
-from ressearch.arch.named import FAMILIES, MODIFIERS
+from ressearch.arch.names import FAMILIES, MODIFIERS
 from ressearch.report.parts import Part, Shape, parts
 from ressearch.report.words import axis_text, network, short_count
 

@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import NamedTuple, assert_never
 
 from ressearch.arch import Cost, Plan, cost, name_of
-from ressearch.arch.cost import layer_cost, path_cost
+from ressearch.arch.counting import layer_cost, path_cost
 from ressearch.arch.layers import (
     Act,
     AvgPool,
@@ -24,7 +24,7 @@ from ressearch.arch.layers import (
     UnscaledDropout,
     ZeroPad,
 )
-from ressearch.arch.plan import Block, Group
+from ressearch.arch.plan_tree import Block, Group
 
 Shape = tuple[int, ...]
 """(channels, height, width) of a map, (num_classes,) of logits."""

@@ -2,7 +2,7 @@
 
 from ressearch.search.study import Search
 from ressearch.search.worker import Clock, TrialFunction
-from ressearch.train.loop import TrainingError
+from ressearch.training.loop import TrainingError
 
 
 def run_in_process(search: Search, function: TrialFunction) -> None:

@@ -20,10 +20,10 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ressearch.arch import InfeasibleError
+from ressearch.images import ImageShape
 from ressearch.search.storage import Book, Direction
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, random_choose
 from ressearch.space.space import Candidate, Space
-from ressearch.train.source import ImageShape
 
 STARTUP_TRIALS = 10
 """Candidates drawn at random before TPE has something to learn from (Optuna's own default)."""

@@ -12,7 +12,7 @@ from typing import Any
 from ressearch.search.study import Search
 from ressearch.search.worker import Clock, TrialFunction
 from ressearch.space.settings import Resources
-from ressearch.train.loop import TrainingError
+from ressearch.training.loop import TrainingError
 
 for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",

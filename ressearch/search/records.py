@@ -9,8 +9,8 @@ from typing import Any, Literal
 from optuna.trial import FrozenTrial, TrialState
 
 from ressearch.arch import Architecture
+from ressearch.images import ImageShape
 from ressearch.search.storage import StudyError, load_study
-from ressearch.train.source import ImageShape
 
 State = Literal["complete", "pruned", "failed", "running", "waiting"]
 BREAKDOWNS = frozenset({"worker_lost", "error"})

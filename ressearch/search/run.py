@@ -17,15 +17,15 @@ import filelock
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.exc import SQLAlchemyError
 
+from ressearch.images import ImageShape
 from ressearch.search.records import MANIFEST, read_manifest
 from ressearch.search.storage import DATABASE, StudyError
 from ressearch.search.study import Search
 from ressearch.search.worker import TrialFunction, run_trial
-from ressearch.space.check import check_limits
 from ressearch.space.loader import load_space
 from ressearch.space.space import Space
-from ressearch.train.data import Prepared, load, prepare
-from ressearch.train.source import ImageShape
+from ressearch.space.survey import check_limits
+from ressearch.training.data import Prepared, load, prepare
 
 STORAGE_ERRORS = (StorageInternalError, SQLAlchemyError)
 Backend = Literal["ray", "local"]

@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from ressearch.arch import Architecture, plan
+from ressearch.images import ImageShape
 from ressearch.model import build
-from ressearch.train.data import load, load_test, prepare
-from ressearch.train.loop import EpochResult, evaluate, train
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import ImageShape, Source
+from ressearch.training.data import load, load_test, prepare
+from ressearch.training.loop import EpochResult, evaluate, train
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
+from ressearch.images import ImageShape
 from ressearch.search.asha import Asha, default_first_rung
 from ressearch.search.proposer import Proposal, Proposer
 from ressearch.search.records import BREAKDOWNS, INFRASTRUCTURE, TrialRecord, best_of, record_of, trial_directory
 from ressearch.search.storage import Direction, StudyError, open_book
 from ressearch.search.worker import Assignment, trial_seed
 from ressearch.space.space import Candidate, Space
-from ressearch.train.data import Prepared
-from ressearch.train.loop import EpochResult
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import ImageShape
+from ressearch.training.data import Prepared
+from ressearch.training.loop import EpochResult
+from ressearch.training.recipe import Recipe
 
 MAX_RETRIES = 2
 """Times that a candidate is trained again after a breakdown; a third one is its own fault."""

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ressearch.arch import Architecture, plan
-from ressearch.train.data import Images, Prepared, load
-from ressearch.train.loop import EpochResult, train
-from ressearch.train.recipe import Recipe
+from ressearch.training.data import Images, Prepared, load
+from ressearch.training.loop import EpochResult, train
+from ressearch.training.recipe import Recipe
 
 WEIGHTS = "weights.safetensors"
 

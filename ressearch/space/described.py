@@ -7,7 +7,7 @@ import yaml
 
 from ressearch.arch import Architecture, named
 from ressearch.arch.literature import DATASETS, dataset_of
-from ressearch.train.source import ImageShape
+from ressearch.images import ImageShape
 
 
 def described(text: str | Path) -> tuple[str, Architecture, ImageShape]:

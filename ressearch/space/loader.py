@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import get_args
 
 from ressearch.arch import named
-from ressearch.space.axes import architecture_section
+from ressearch.space.architecture_section import architecture_section
 from ressearch.space.sections import recipe_section, section
 from ressearch.space.settings import Limits, Objective, Resources, Sampler, Scheduler
 from ressearch.space.space import Space
 from ressearch.space.yaml_nodes import Entry, compose, read_text
-from ressearch.train.source import Source
+from ressearch.training.source import Source
 
 VERSION = 1
 SECTIONS = (

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value
 from ressearch.space.parameters import Parameter
 from ressearch.space.yaml_nodes import Entry
-from ressearch.train.recipe import Recipe
+from ressearch.training.recipe import Recipe
 
 T = TypeVar("T")
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ressearch.arch import AXES, Architecture, Cost, InfeasibleError, Stage, architecture_id, cost, name_of, named, plan
+from ressearch.images import ImageShape
 from ressearch.space.domains import Domain, Value
 from ressearch.space.parameters import Fixed, Parameter, num_points, points
 from ressearch.space.settings import Limits, Objective, Resources, Sampler, Scheduler
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import ImageShape, Source
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ressearch.arch import Architecture, architecture_id, cost, named, plan
 from ressearch.arch.merges import Merge
-from ressearch.arch.named import FAMILIES, MODIFIERS
+from ressearch.arch.names import FAMILIES, MODIFIERS
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.stems import Stem

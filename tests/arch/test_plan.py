@@ -24,7 +24,7 @@ from ressearch.arch.layers import (
 )
 from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.plan import Block, Group
+from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.stems import Places, Stem

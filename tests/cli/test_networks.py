@@ -14,7 +14,7 @@ from ressearch.arch import AXES, architecture_id, named
 from ressearch.search.run import run
 from ressearch.search.storage import StudyError
 from ressearch.search.worker import Assignment
-from ressearch.train.loop import EpochResult, TrainingError
+from ressearch.training.loop import EpochResult, TrainingError
 
 Call = Callable[..., Any]
 Rows = Callable[..., list[dict[str, Any]]]

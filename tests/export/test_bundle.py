@@ -17,9 +17,9 @@ from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.transforms import Transform
-from ressearch.export import ExportError, bundle, check_target, export_bundle
+from ressearch.images import ImageShape
 from ressearch.model import build
-from ressearch.train.source import ImageShape
+from ressearch.packaging import ExportError, bundle, check_target, export_bundle
 
 SHAPE = ImageShape(channels=1, resolution=8, num_classes=4)
 GATED = Architecture(

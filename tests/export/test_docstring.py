@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ressearch.arch import Plan, named, plan
-from ressearch.export import model_source
+from ressearch.codegen import model_source
 
 
 def resolved(name: str) -> Plan:

@@ -20,9 +20,9 @@ from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.stems import Stem
 from ressearch.arch.survival import DropPath
-from ressearch.export import Bundle, ExportError, Format, bundle, export_bundle
+from ressearch.images import ImageShape
 from ressearch.model import build
-from ressearch.train.source import ImageShape
+from ressearch.packaging import Bundle, ExportError, Format, bundle, export_bundle
 
 SHAPE = ImageShape(channels=2, resolution=13, num_classes=4)
 SMALL = {"depth": 1, "stride": 2}

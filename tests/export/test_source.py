@@ -32,10 +32,10 @@ from ressearch.arch.layers import (
 )
 from ressearch.arch.layers import Path as Layers
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.plan import Block, Group
+from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.survival import DropPath
-from ressearch.export import model_source
+from ressearch.codegen import model_source
 from ressearch.model import build
 
 RULES = "E,F,W,I,UP,B,SIM,RUF,N,C4,PIE,RET,ARG"

@@ -15,12 +15,12 @@ from ressearch.arch import Architecture, Stage, architecture_id, cost, named, pl
 from ressearch.arch.layers import Activation, Normalisation
 from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering
-from ressearch.arch.plan import Group, Plan
+from ressearch.arch.plan_tree import Group, Plan
 from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.survival import DropPath
 from ressearch.model import build
-from ressearch.model.build import Block
+from ressearch.model.network import Block
 
 RESOLUTION = 9  # odd, so that strides round
 

@@ -23,7 +23,7 @@ from ressearch.arch.survival import DropPath
 from ressearch.arch.transforms import Transform
 from ressearch.arch.widening import Widening
 from ressearch.model import build
-from ressearch.model.build import GateLayer, SqueezeExciteLayer
+from ressearch.model.network import GateLayer, SqueezeExciteLayer
 
 
 def replaced(architecture: Architecture, **values: Any) -> Architecture:

@@ -9,9 +9,9 @@ from rich.console import Console, RenderableType
 
 from ressearch.arch import Architecture, Cost, cost, named, plan
 from ressearch.arch.literature import PUBLISHED
+from ressearch.images import ImageShape
 from ressearch.report.drawing import architecture_table, images_of, named_drawing, named_table, published_table
 from ressearch.report.parts import parts
-from ressearch.train.source import ImageShape
 
 
 def printed(renderable: RenderableType, width: int = 200) -> str:

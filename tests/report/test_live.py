@@ -14,7 +14,7 @@ from ressearch.search.records import read_study
 from ressearch.search.run import Outcome, run
 from ressearch.search.study import Search
 from ressearch.search.worker import Assignment
-from ressearch.train.loop import EpochResult, TrainingError
+from ressearch.training.loop import EpochResult, TrainingError
 
 SPACE = """\
 # Is the wider one better?

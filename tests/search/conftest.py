@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ressearch.search.worker import Assignment, TrialFunction
-from ressearch.train.loop import EpochResult
+from ressearch.training.loop import EpochResult
 
 SPACE = """# Does the search keep its book?
 # Paper: none, a test

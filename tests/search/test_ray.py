@@ -16,7 +16,7 @@ from ressearch.search.run import run
 from ressearch.search.storage import StudyError, database_url
 from ressearch.search.worker import Assignment, TrialFunction
 from ressearch.space.settings import Resources
-from ressearch.train.loop import EpochResult, TrainingError
+from ressearch.training.loop import EpochResult, TrainingError
 
 # Ray and what it starts leave sockets and log files to the garbage collector.
 pytestmark = [
@@ -136,7 +136,7 @@ DRIVER = """
 import sys, time
 from pathlib import Path
 from ressearch.search.run import run
-from ressearch.train.loop import EpochResult
+from ressearch.training.loop import EpochResult
 
 def main():
     def function(assignment):

@@ -8,10 +8,10 @@ import torch
 from ressearch.arch import named, plan
 from ressearch.model import build
 from ressearch.search.single import train_single
-from ressearch.train.data import load, load_test, prepare
-from ressearch.train.loop import EpochResult, evaluate
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import Source
+from ressearch.training.data import load, load_test, prepare
+from ressearch.training.loop import EpochResult, evaluate
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 RECIPE = Recipe(epochs=2, lr=0.2, flip=False, crop_padding=2)
 SOURCE = Source(name="digits", subset=300)

@@ -18,7 +18,7 @@ from ressearch.search.run import LOCK, Outcome, run
 from ressearch.search.storage import DATABASE, StudyError, database_url, load_study, open_book
 from ressearch.search.worker import Assignment, TrialFunction, trial_seed
 from ressearch.space import load_space
-from ressearch.train.loop import TrainingError
+from ressearch.training.loop import TrainingError
 
 Scripted = Callable[..., TrialFunction]
 WriteSpace = Callable[..., Path]
@@ -274,7 +274,7 @@ def test_a_full_disk_ends_in_one_message_and_loses_nothing(write_space: WriteSpa
         "import resource, signal, sys\n"
         "from pathlib import Path\n"
         "from ressearch.search.run import run\n"
-        "from ressearch.train.loop import EpochResult\n"
+        "from ressearch.training.loop import EpochResult\n"
         "def function(assignment):\n"
         "    for epoch in range(1, 5):\n"
         "        yield EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=0.5, lr=0.1, seconds=0.0)\n"
@@ -312,7 +312,7 @@ def test_kill_minus_nine_loses_and_repeats_nothing(write_space: WriteSpace, tmp_
         "import os, signal, sys\n"
         "from pathlib import Path\n"
         "from ressearch.search.run import run\n"
-        "from ressearch.train.loop import EpochResult\n"
+        "from ressearch.training.loop import EpochResult\n"
         "def function(assignment):\n"
         "    for epoch in range(1, 5):\n"
         "        if (assignment.number, epoch) == (int(sys.argv[3]), 3):\n"

@@ -12,9 +12,9 @@ from ressearch.arch import named
 from ressearch.search.records import read_study
 from ressearch.search.run import run
 from ressearch.search.worker import Assignment, run_trial
-from ressearch.train.data import Prepared, prepare
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import Source
+from ressearch.training.data import Prepared, prepare
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 RECIPE = Recipe(epochs=2, batch_size=50, flip=False, crop_padding=4)
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from ressearch.arch import AXES, Architecture, Axis, name_of
+from ressearch.images import ImageShape
 from ressearch.space import Space, Value, load_space
-from ressearch.train.source import ImageShape
 
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
 PAIRED = {"widening": {"alpha": 16}, "alpha": {"widening": "additive"}}

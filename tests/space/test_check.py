@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from ressearch.images import ImageShape
 from ressearch.space import load_space
-from ressearch.space.check import check, wilson
-from ressearch.train.source import ImageShape
+from ressearch.space.survey import check, wilson
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)

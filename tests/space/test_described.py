@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from ressearch.arch import named
+from ressearch.images import ImageShape
 from ressearch.space.described import described
-from ressearch.train.source import ImageShape
 
 CIFAR10 = ImageShape(channels=3, resolution=32, num_classes=10)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ressearch.images import ImageShape
 from ressearch.space import SpaceError, load_space
-from ressearch.space.check import check_limits
-from ressearch.train.source import ImageShape
+from ressearch.space.survey import check_limits
 
 SHAPE = ImageShape(channels=1, resolution=8, num_classes=10)
 

@@ -10,7 +10,7 @@ import torch
 from ressearch.arch import AXES, InfeasibleError, plan
 from ressearch.model import build
 from ressearch.space import Candidate, Space, load_space, random_choose
-from ressearch.space.check import check, check_limits
+from ressearch.space.survey import check, check_limits
 
 DIRECTORY = Path(__file__).parents[2] / "search_spaces"
 every_space = pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.yaml")))

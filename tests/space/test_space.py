@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ressearch.arch import AXES, InfeasibleError, name_of
+from ressearch.images import ImageShape
 from ressearch.space import Space, Value, load_space, random_choose
-from ressearch.train.recipe import Recipe
-from ressearch.train.source import ImageShape
+from ressearch.training.recipe import Recipe
 
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))

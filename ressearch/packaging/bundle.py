@@ -1,0 +1,222 @@
+"""A directory to take home: the network in one of three formats and its description, checked against our own."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, assert_never
+
+import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ressearch.arch import Architecture, architecture_id, cost, plan
+from ressearch.codegen import model_source
+from ressearch.images import ImageShape
+from ressearch.packaging.equivalence import (
+    SEED,
+    ExportError,
+    executed,
+    largest_difference,
+    network_of,
+    paired,
+    seeded,
+    single_threaded,
+)
+from ressearch.packaging.graphs import write_onnx, write_program
+
+VERSION = 1
+"""Version of architecture.yaml."""
+
+Format = Literal["module", "onnx", "torch-export"]
+FILES: dict[Format, str] = {"module": "model.py", "onnx": "model.onnx", "torch-export": "model.pt2"}
+
+TOLERANCE = 1e-5
+"""Largest difference of a logit of the written module from our own network's, float32."""
+
+BATCH = 2
+"""Images of the check of a module."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What was written, and the largest difference of a logit from our own network's.
+
+    Attributes:
+        model: The module, ONNX file or program.
+        weights: None where the model holds them, or has none.
+        architecture: The description.
+    """
+
+    model: Path
+    weights: Path | None
+    architecture: Path
+    max_difference: float
+
+
+def export_bundle(
+    directory: Path,
+    *,
+    architecture: Architecture,
+    shape: ImageShape,
+    state: Mapping[str, Tensor] | None,
+    name: str,
+    origin: Mapping[str, str | int | float] | None = None,
+    normalisation: Mapping[str, list[Any]] | None = None,
+    format: Format = "module",
+) -> Bundle:
+    """Write a network with its weights and its description.
+
+    A module is a file that needs torch only, beside weights.safetensors; `onnx` and `torch-export` are one file that
+    holds both. The directory appears when all is written and, read again, gives the logits of the network that
+    `model.build` makes of `state`.
+
+    Args:
+        directory: A new or an empty one.
+        architecture: The network.
+        shape: Its images.
+        state: The trained weights; None for a network that was not trained: a module comes without weights then, and
+            is checked to start from those of `model.build`; the other formats hold the weights that seed 0 starts.
+        name: What the network is called.
+        origin: Where it comes from and how well it did, such as {"study": "cifar10", "val_accuracy": 0.912}.
+        normalisation: What it was trained on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
+        format: What to write.
+
+    Raises:
+        ExportError: If the directory holds files, a package is missing, the weights belong to another network, or
+            the logits differ.
+    """
+    directory = Path(directory).absolute()
+    check_target(directory)
+    origin, normalisation = dict(origin or {}), dict(normalisation or {})
+    resolved = plan(architecture, shape.channels, shape.num_classes)
+    network = network_of(resolved, state)
+    source = model_source(
+        resolved,
+        name=name,
+        resolution=shape.resolution,
+        origin=_sentence(origin),
+        inputs=_inputs(normalisation),
+        has_weights=state is not None,
+    )
+    described = _description(architecture, shape, name, origin, normalisation)
+    if state is None and format != "module":
+        described["weights"] = f"not trained: those that seed {SEED} starts"
+    with single_threaded(), _appearing(directory) as unfinished:
+        file = unfinished / FILES[format]
+        match format:
+            case "module":
+                difference = _write_module(file, source, network, shape, is_trained=state is not None)
+            case "onnx":
+                difference = write_onnx(file, _loaded(source, network), network, shape, _metadata(described))
+            case "torch-export":
+                difference = write_program(file, _loaded(source, network), network, shape)
+            case _:
+                assert_never(format)
+        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+        (unfinished / "architecture.yaml").write_text(text, encoding="utf-8", errors="replace")
+    weights = directory / "weights.safetensors"
+    return Bundle(
+        model=directory / FILES[format],
+        weights=weights if weights.exists() else None,
+        architecture=directory / "architecture.yaml",
+        max_difference=difference,
+    )
+
+
+def check_target(directory: Path) -> None:
+    """Check that an export can be written there.
+
+    Raises:
+        ExportError: If it is a file, or a directory that holds files.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ExportError(f"{directory} exists and is not an empty directory; name another one, or delete it first")
+
+
+@contextmanager
+def _appearing(directory: Path) -> Iterator[Path]:
+    """Give a directory to write into; it takes its name in the end, or disappears if writing fails."""
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = directory.with_name(f".{directory.name}.{os.getpid()}")
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        if directory.exists():
+            directory.rmdir()
+        unfinished.rename(directory)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _write_module(file: Path, source: str, network: nn.Module, shape: ImageShape, *, is_trained: bool) -> float:
+    """Write model.py and, for a trained network, the weights beside it; return the largest difference of a logit.
+
+    Raises:
+        ExportError: If the module is not the network.
+    """
+    file.write_text(source, encoding="utf-8")
+    written = seeded(executed(source)).eval()
+    weights = paired(network, written)
+    if is_trained:
+        weights_file = file.with_name("weights.safetensors")
+        save_file(weights, weights_file, metadata={"format": "pt"})
+        written.load_state_dict(load_file(weights_file), assign=True)
+    else:
+        for key, tensor in written.state_dict().items():
+            if not tensor.allclose(weights[key], rtol=1e-5, atol=1e-6):
+                raise ExportError(f"what was written is not the network: {key} starts from other weights")
+        written.load_state_dict(weights)
+        network.train()  # before training, running statistics hold back no logit of a thousand layers
+        written.train()
+    return largest_difference(network, written, shape, batches=(BATCH,), tolerance=TOLERANCE)
+
+
+def _loaded(source: str, network: nn.Module) -> nn.Module:
+    """Return the written module for evaluation, with the weights of our network: its names are the readable ones."""
+    written = seeded(executed(source)).eval()
+    written.load_state_dict(paired(network, written), assign=True)
+    return written
+
+
+def _sentence(origin: Mapping[str, str | int | float]) -> str:
+    return f"Origin: {', '.join(f'{key} {value}' for key, value in origin.items())}." if origin else ""
+
+
+def _inputs(normalisation: Mapping[str, list[Any]]) -> str:
+    if not normalisation:
+        return ""
+    mean, std = (", ".join(f"{value:.4f}" for value in normalisation[name]) for name in ("mean", "std"))
+    return f"It expects (pixels / 255 - mean) / std for every channel, with mean {mean} and std {std}."
+
+
+def _description(
+    architecture: Architecture,
+    shape: ImageShape,
+    name: str,
+    origin: dict[str, str | int | float],
+    normalisation: dict[str, list[Any]],
+) -> dict[str, object]:
+    counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
+    return {
+        "version": VERSION,
+        "name": name,
+        "architecture_id": architecture_id(architecture),
+        "architecture": architecture.to_dict(),
+        "images": asdict(shape) | normalisation,
+        "cost": asdict(counted),
+        **({"origin": origin} if origin else {}),
+    }
+
+
+def _metadata(description: Mapping[str, object]) -> dict[str, str]:
+    """Return the description as text by key: words as they are, all else as JSON."""
+    return {
+        key: value.encode(errors="replace").decode() if isinstance(value, str) else json.dumps(value)
+        for key, value in description.items()
+        if key != "architecture"
+    }

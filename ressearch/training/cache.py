@@ -1,0 +1,149 @@
+"""Decoded images on disk: written once per machine, memory-mapped by every process after that."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from filelock import FileLock
+
+from ressearch.images import ImageShape
+from ressearch.training.decode import CIFAR_ARCHIVES, Decoded, Labels, Pixels, decode, list_files
+from ressearch.training.source import Source, Split, class_folders, parquet_file
+
+VERSION = 1  # to be raised when decoding changes, so that older caches are not read
+ARRAYS = ("images.npy", "labels.npy")
+
+
+@dataclass(frozen=True)
+class Cached:
+    """One decoded split: images uint8 (N, C, H, W), backed by the file, and labels int64 (N,)."""
+
+    images: Pixels
+    labels: Labels
+    class_names: tuple[str, ...]
+    shape: ImageShape
+
+
+def default_cache_dir() -> Path:
+    """$RESSEARCH_CACHE, else $XDG_CACHE_HOME/ressearch, else ~/.cache/ressearch."""
+    if chosen := os.environ.get("RESSEARCH_CACHE"):
+        return Path(chosen).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "ressearch"
+
+
+def ensure_cached(source: Source, split: Split, cache_dir: Path) -> Path:
+    """The directory of one decoded split; decodes it first where it is missing or damaged.
+
+    Processes that start at once wait for the one that decodes. The directory appears whole or not at all.
+
+    Raises:
+        ValueError: If the source cannot be read.
+        OSError: If the cache cannot be written, for instance on a full disk.
+    """
+    directory = cache_dir / f"{source.name}-{split}-{_key(source, split)}"
+    if is_whole(directory):
+        return directory
+    try:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory.with_suffix(".lock")):
+            if not is_whole(directory):  # another process may have written it while this one waited
+                _build(directory, source, split)
+    except OSError as error:
+        message = f"the image cache cannot be written ({error}); make room, or set RESSEARCH_CACHE"
+        raise OSError(error.errno, message, str(cache_dir)) from error
+    return directory
+
+
+def is_whole(directory: Path) -> bool:
+    """Whether the files are all there, as long as their description says."""
+    try:
+        description = json.loads((directory / "cache.json").read_text())
+        sizes = {name: (directory / name).stat().st_size for name in ARRAYS}
+        return bool(description["version"] == VERSION and description["bytes"] == sizes)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def open_cached(directory: Path) -> Cached:
+    """Map a decoded split into memory; only pages that are read are loaded, and all processes share them."""
+    description = json.loads((directory / "cache.json").read_text())
+    return Cached(
+        images=np.load(directory / "images.npy", mmap_mode="r", allow_pickle=False),
+        labels=np.load(directory / "labels.npy", allow_pickle=False),
+        class_names=tuple(description["class_names"]),
+        shape=ImageShape(**description["shape"]),
+    )
+
+
+def _key(source: Source, split: Split) -> str:
+    """A hash of what decides the decoded pixels.
+
+    CIFAR is known by the checksum of its archive, digits by name; the files of a folder or of a Parquet source
+    by path, size and time of change, since hashing a large data set at every start would cost more than it saves.
+    """
+    match source.name:
+        case "digits":
+            content = "digits"
+        case "cifar10" | "cifar100":
+            content = CIFAR_ARCHIVES[source.name][1]
+        case "folder":
+            content = _stamps(path for folder in class_folders(source, split) for path in list_files(folder))
+        case "parquet":
+            content = _stamps([parquet_file(source, split)])
+    settings = f"{VERSION} {source.name} {split} {source.describe().resolution}"
+    return hashlib.sha256(f"{settings}\n{content}".encode()).hexdigest()[:16]
+
+
+def _stamps(paths: Iterable[Path]) -> str:
+    statuses = ((path.absolute(), path.stat()) for path in paths)
+    return "\n".join(f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in statuses)
+
+
+def _build(directory: Path, source: Source, split: Split) -> None:
+    """Decode beside the final place and move there, so that an interrupted run leaves nothing that looks whole."""
+    partial = directory.with_suffix(".partial")
+    shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(directory, ignore_errors=True)  # damaged
+    partial.mkdir()
+    try:
+        _write(partial, source, decode(source, split, directory.parent / "downloads"))
+        os.replace(partial, directory)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _write(directory: Path, source: Source, decoded: Decoded) -> None:
+    """Write the arrays and, last, the description that makes them a cache."""
+    shape = source.describe()
+    size = (len(decoded.labels), shape.channels, shape.resolution, shape.resolution)
+    with open(directory / "images.npy", "wb") as file:
+        _write_array(file, size, decoded.images)
+    np.save(directory / "labels.npy", decoded.labels, allow_pickle=False)
+    description = {
+        "version": VERSION,
+        "source": source.to_dict(),
+        "shape": asdict(shape),
+        "class_names": decoded.class_names,
+        "bytes": {name: (directory / name).stat().st_size for name in ARRAYS},
+    }
+    (directory / "cache.json").write_text(json.dumps(description, indent=2) + "\n")
+
+
+def _write_array(file: BinaryIO, size: tuple[int, ...], images: Iterable[Pixels]) -> None:
+    """Write (N, C, H, W) image by image; not through a memory map, where a full disk kills the process."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": size}
+    np.lib.format.write_array_header_1_0(file, header)
+    num_images = 0
+    for image in images:
+        assert image.shape == size[1:], f"decoded {image.shape}, expected {size[1:]}"
+        file.write(image.tobytes())
+        num_images += 1
+    assert num_images == size[0], f"decoded {num_images} images for {size[0]} labels"

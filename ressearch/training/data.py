@@ -1,0 +1,172 @@
+"""The images of a study: decoded once per machine, split the same way for every trial, loaded to a device."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ressearch.images import ImageShape
+from ressearch.training.cache import Cached, default_cache_dir, ensure_cached, open_cached
+from ressearch.training.decode import Labels
+from ressearch.training.source import Source, Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A decoded split on this machine's disk; small, and may be sent to other processes."""
+
+    directory: Path
+    source: Source
+    seed: int
+    split: Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Training and validation images on one device: uint8 (N, C, H, W), labels int64 (N,).
+
+    `mean` and `std` are those of the training images, float32 (C,), on the scale 0..1.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    val_images: Tensor
+    val_labels: Tensor
+    mean: Tensor
+    std: Tensor
+    class_names: tuple[str, ...]
+    shape: ImageShape
+
+    @property
+    def normalisation(self) -> dict[str, list[Any]]:
+        """What a network trained on them expects of its input, and what its outputs stand for, as plain values."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist(), "class_names": list(self.class_names)}
+
+
+def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: Split = "train") -> Prepared:
+    """Decode one split of a source, once per machine, and make sure that it can be divided as asked.
+
+    Args:
+        source: Where images come from.
+        seed: The study's seed: fixes which images validate, the same for every trial.
+        cache_dir: Where decoded images are kept; `default_cache_dir()` if None.
+        split: The files of the other split are not opened.
+
+    Raises:
+        ValueError: If the source cannot be read, or has too few images for `val_images` and `subset`.
+        OSError: If the cache cannot be written.
+    """
+    directory = ensure_cached(source, split, cache_dir or default_cache_dir())
+    if split == "train":
+        cached = open_cached(directory)
+        divide(cached.labels, cached.class_names, source, seed)
+    return Prepared(directory=directory, source=source, seed=seed, split=split)
+
+
+def load(prepared: Prepared, device: torch.device | str) -> Images:
+    """Training and validation images in the memory of a device.
+
+    Raises:
+        ValueError: If `prepared` holds test images; `load_test` is for those.
+    """
+    if prepared.split != "train":
+        raise ValueError("load: prepared with split='train' must hold, got split='test'; use load_test")
+    cached = open_cached(prepared.directory)
+    train_rows, val_rows = divide(cached.labels, cached.class_names, prepared.source, prepared.seed)
+    train_images, train_labels = _take(cached, train_rows)
+    val_images, val_labels = _take(cached, val_rows)
+    mean, std = channel_statistics(train_images)
+    return Images(
+        train_images=train_images.to(device),
+        train_labels=train_labels.to(device),
+        val_images=val_images.to(device),
+        val_labels=val_labels.to(device),
+        mean=mean.to(device),
+        std=std.to(device),
+        class_names=cached.class_names,
+        shape=cached.shape,
+    )
+
+
+def load_test(prepared: Prepared, device: torch.device | str) -> tuple[Tensor, Tensor]:
+    """Test images uint8 (N, C, H, W) and labels int64 (N,) in the memory of a device.
+
+    Raises:
+        ValueError: If `prepared` holds no test images.
+    """
+    if prepared.split != "test":
+        raise ValueError("load_test: prepared with split='test' must hold, got split='train'")
+    cached = open_cached(prepared.directory)
+    images, labels = _take(cached, np.arange(len(cached.labels)))
+    return images.to(device), labels.to(device)
+
+
+def divide(labels: Labels, class_names: tuple[str, ...], source: Source, seed: int) -> tuple[Labels, Labels]:
+    """Rows of the training and of the validation images, each in ascending order.
+
+    Validation rows depend on the seed and `val_images` alone, never on `subset`; both parts are stratified.
+
+    Raises:
+        ValueError: If a part would be without an image of some class.
+    """
+    num_classes = len(class_names)
+    counts = np.bincount(labels, minlength=num_classes)
+    if counts.min() < 2:
+        name = class_names[int(counts.argmin())]
+        raise ValueError(
+            f"class {name!r} must have 2 or more images, one to train and one to validate, got {counts.min()}"
+        )
+    num_val = source.val_images or max(round(0.1 * len(labels)), num_classes)
+    order = stratified_order(labels, np.random.default_rng([seed, 0]))
+    val_rows, rest = order[:num_val], np.sort(order[num_val:])
+    rest = rest[stratified_order(labels[rest], np.random.default_rng([seed, 1]))]
+    num_train = source.subset or len(rest)
+    if num_val < num_classes or len(set(labels[rest])) < num_classes:
+        raise ValueError(
+            f"an image of each of the {num_classes} classes to validate, and one to train, must be there, "
+            f"got val_images={num_val} of {len(labels)} training images"
+        )
+    if not num_classes <= num_train <= len(rest):
+        raise ValueError(
+            f"{num_classes} (classes) <= subset <= {len(rest)} (training images without validation) must hold, "
+            f"got {num_train}"
+        )
+    return np.sort(rest[:num_train]), np.sort(val_rows)
+
+
+def stratified_order(labels: Labels, generator: np.random.Generator) -> Labels:
+    """A random order of all rows whose every beginning has the classes in their proportions.
+
+    The k-th of a class's n images stands at the share k / n of the way, so that a beginning of any length has,
+    to within one, its share of each class, and one of length `num_classes` has them all.
+    """
+    shuffled = generator.permutation(len(labels))
+    share = np.empty(len(labels))
+    for label in np.unique(labels):
+        members = labels[shuffled] == label
+        share[members] = np.arange(members.sum()) / members.sum()
+    return shuffled[np.argsort(share, kind="stable")]
+
+
+def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel, float32 (C,), on the scale 0..1, of uint8 (N, C, H, W).
+
+    Counting each of the 256 values is exact, and far quicker than a copy in floating point.
+    """
+    histogram = torch.zeros(images.shape[1], 256, dtype=torch.float64)
+    for block in torch.split(images, 2048):
+        for channel in range(images.shape[1]):
+            histogram[channel] += torch.bincount(block[:, channel].flatten(), minlength=256)
+    share = histogram / histogram.sum(1, keepdim=True)
+    value = torch.arange(256, dtype=torch.float64) / 255
+    mean = share @ value
+    std = (share @ value.square() - mean.square()).clamp_min(0).sqrt()
+    return mean.float(), std.clamp_min(1 / 255).float()  # images of one colour must not divide by zero
+
+
+def _take(cached: Cached, rows: Labels) -> tuple[Tensor, Tensor]:
+    """Copy rows into memory of this process: compact, and never a page fault while training."""
+    return torch.from_numpy(cached.images[rows]), torch.from_numpy(cached.labels[rows])

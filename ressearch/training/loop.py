@@ -1,0 +1,231 @@
+"""Training of a module on images, one result per epoch."""
+
+import contextlib
+import functools
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ressearch.training.augment import augment, normalise, scaled
+from ressearch.training.data import Images
+from ressearch.training.recipe import Recipe
+from ressearch.training.schedule import lr_at
+
+EVALUATION_BATCH = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """What one epoch came to."""
+
+    epoch: int
+    """1 for the first."""
+
+    train_loss: float
+    """Mean over the epoch's steps, on augmented images, with label smoothing."""
+
+    val_loss: float
+    """Mean cross-entropy over all validation images."""
+
+    val_accuracy: float
+    """Share of the validation images that are classified correctly, 0..1."""
+
+    lr: float
+    """Learning rate of the epoch's last step."""
+
+    seconds: float
+    """Wall-clock time of this epoch, validation included."""
+
+
+class TrainingError(Exception):
+    """A training that cannot go on; `reason` is `non_finite` or `out_of_memory`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)  # both, so that it survives pickling
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.args[1]}"
+
+
+def train(
+    module: nn.Module, images: Images, recipe: Recipe, *, seed: int, device: torch.device | str
+) -> Iterator[EpochResult]:
+    """Train a module in place; the caller stops it by asking for no further epoch.
+
+    The same module, images, recipe and seed give the same numbers on the same device.
+
+    Args:
+        module: Maps float (N, C, H, W) to logits (N, classes). It is moved to the device, channels last.
+        images: On that device.
+        recipe: How to train.
+        seed: Order of images, augmentation, and whatever is random inside the module.
+        device: Where to train.
+
+    Raises:
+        TrainingError: If a loss is not finite, or memory runs out.
+    """
+    device = torch.device(device)
+    try:
+        yield from _epochs(module, images, recipe, seed, device)
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise TrainingError("out_of_memory", str(error).partition("\n")[0] or "the process is out of memory") from error
+
+
+def evaluate(
+    module: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    mean: Tensor,
+    std: Tensor,
+    device: torch.device | str,
+) -> tuple[float, float]:
+    """Mean cross-entropy and accuracy (0..1) of a module in evaluation mode, over all images.
+
+    Args:
+        module: Maps float (N, C, H, W) to logits (N, classes). It stays in evaluation mode.
+        images: uint8 (N, C, H, W).
+        labels: int64 (N,).
+        mean: Per channel (C,), on the scale 0..1.
+        std: Per channel (C,), on the scale 0..1.
+        device: Where all of them are.
+    """
+    device = torch.device(device)
+    module.eval()
+    loss = torch.zeros((), device=device)
+    correct = torch.zeros((), device=device, dtype=torch.int64)
+    with torch.inference_mode(), _autocast(device):
+        for batch, targets in zip(
+            torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
+        ):
+            logits = module(normalise(batch, mean, std)).float()
+            loss += F.cross_entropy(logits, targets, reduction="sum")
+            correct += (logits.argmax(1) == targets).sum()
+    return loss.item() / len(labels), correct.item() / len(labels)
+
+
+def _epochs(
+    module: nn.Module, images: Images, recipe: Recipe, seed: int, device: torch.device
+) -> Iterator[EpochResult]:
+    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = _optimizer(module, recipe)
+    generator = torch.Generator(device).manual_seed(seed)
+    for epoch in range(1, recipe.epochs + 1):
+        started = time.perf_counter()
+        with _reproducible(generator):
+            train_loss = _train_epoch(module, images, recipe, optimizer, generator, epoch)
+            val_loss, val_accuracy = evaluate(
+                module, images.val_images, images.val_labels, images.mean, images.std, device
+            )
+        _require_finite(val_loss, f"validation loss of epoch {epoch}")
+        yield EpochResult(
+            epoch=epoch,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            lr=optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
+
+
+def _train_epoch(
+    module: nn.Module,
+    images: Images,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    generator: torch.Generator,
+    epoch: int,
+) -> float:
+    """One pass over the training images; returns the mean loss of its steps."""
+    device, num_images = generator.device, len(images.train_images)
+    batch_size = min(recipe.batch_size, num_images)
+    steps = num_images // batch_size
+    padding, cutout_size = (scaled(pixels, images.shape.resolution) for pixels in (recipe.crop_padding, recipe.cutout))
+    order = torch.randperm(num_images, generator=generator, device=device)
+    total = torch.zeros((), device=device)
+    module.train()
+    for step, rows in enumerate(torch.split(order, batch_size)[:steps]):
+        for group in optimizer.param_groups:
+            group["lr"] = lr_at(
+                (epoch - 1) * steps + step,
+                num_steps=recipe.epochs * steps,
+                peak=recipe.lr,
+                schedule=recipe.schedule,
+                warmup_steps=round(recipe.warmup_epochs * steps),
+            )
+        batch = augment(
+            images.train_images[rows], generator, padding=padding, mirror=recipe.flip, cutout_size=cutout_size
+        )
+        with _autocast(device):
+            logits = module(normalise(batch, images.mean, images.std))
+        loss = F.cross_entropy(logits.float(), images.train_labels[rows], label_smoothing=recipe.label_smoothing)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        optimizer.zero_grad()
+        total += loss.detach()
+        if device.type == "cpu":  # a GPU would have to wait for the number: there, once per epoch
+            _require_finite(loss.item(), f"training loss of epoch {epoch}, step {step + 1}")
+    _require_finite(total.item(), f"training loss of epoch {epoch}")
+    return total.item() / steps
+
+
+def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+    """SGD with Nesterov momentum; norms and biases, the parameters of one dimension, do not decay."""
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    nesterov = recipe.momentum > 0  # torch refuses Nesterov without momentum
+    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
+    for parameter in parameters if recipe.momentum else ():
+        # Torch begins all momenta in one step, but a branch that stochastic depth leaves out at first joins later.
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+@contextlib.contextmanager
+def _reproducible(generator: torch.Generator) -> Iterator[None]:
+    """Seed the global generators, which dropout uses, from ours, and put them back after; repeatable kernels."""
+    device = generator.device
+    drawn = torch.randint(2**62, (), generator=generator, device=device)
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True),
+    ):
+        torch.manual_seed(int(drawn))
+        yield
+
+
+def _require_finite(loss: float, where: str) -> None:
+    if not math.isfinite(loss):
+        raise TrainingError("non_finite", f"{where} is {loss}")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """CUDA has an exception of its own; the CPU allocator's is told by its text."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+
+
+def _autocast(device: torch.device) -> contextlib.AbstractContextManager[None]:
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=has_fast_bfloat16(device.type))
+
+
+@functools.cache
+def has_fast_bfloat16(device_type: str) -> bool:
+    """Whether the processor or GPU multiplies bfloat16 natively; emulation is slower than float32."""
+    match device_type:
+        case "cuda":
+            return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+        case "cpu":
+            capabilities = torch.cpu.get_capabilities()
+            return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # bf16: ARM
+        case _:
+            return False

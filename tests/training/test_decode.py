@@ -1,0 +1,226 @@
+import io
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from ressearch.training.cache import ensure_cached
+from ressearch.training.data import load, load_test, prepare
+from ressearch.training.decode import decode
+from ressearch.training.source import Source
+
+RED = (200, 30, 40)
+
+
+def encoded(image: Image.Image, kind: str) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind)
+    return buffer.getvalue()
+
+
+def noise(size: tuple[int, int] = (40, 30), seed: int = 0) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
+
+
+def folder_of(root: Path, per_class: int = 4, classes: tuple[str, ...] = ("cat", "dog")) -> Source:
+    """JPEGs and PNGs of mixed sizes."""
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for index in range(per_class):
+            suffix = ("jpg", "png")[index % 2]
+            noise((20 + 7 * index, 50 - 5 * index), seed=100 * label + index).save(root / name / f"{index}.{suffix}")
+    return Source(name="folder", root=root, resolution=16)
+
+
+def decoded(source: Source, tmp_path: Path) -> np.ndarray:
+    return np.stack(list(decode(source, "train", tmp_path).images))
+
+
+MODES = {
+    "palette.png": noise().convert("P"),
+    "palette-transparent.gif": Image.new("RGB", (9, 9), RED).convert("P"),
+    "rgba.png": Image.new("RGBA", (50, 20), (*RED, 255)),
+    "grey.png": Image.new("L", (5, 70), 120),
+    "grey-alpha.png": Image.new("LA", (5, 7), (120, 255)),
+    "grey16.png": Image.fromarray(np.full((12, 12), 30000, dtype=np.uint16)),
+    "grey16.tif": Image.fromarray(np.full((12, 12), 30000, dtype=np.uint16)),
+    "cmyk.jpg": Image.new("CMYK", (64, 48), (10, 200, 200, 30)),
+    "bilevel.png": Image.new("1", (30, 30), 1),
+    "photo.webp": noise((200, 100)),
+    "UPPER.JPG": noise((33, 33)),
+    "bitmap.bmp": noise((8, 8)),
+}
+
+
+def test_any_mode_and_size_becomes_rgb(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    for file, image in MODES.items():
+        image.save(tmp_path / "a" / file)
+    noise().save(tmp_path / "b" / "x.png")
+    images = decoded(Source(name="folder", root=tmp_path, resolution=16), tmp_path)
+    assert images.shape == (len(MODES) + 1, 3, 16, 16)
+    assert images.dtype == np.uint8
+    of = dict(zip(sorted(MODES), images, strict=False))
+    assert np.all(of["grey.png"] == 120)
+    assert np.all(of["grey16.png"] == 30000 // 257)
+    assert np.all(of["grey16.tif"] == 30000 // 257)
+    assert np.all(of["bilevel.png"] == 255)
+    assert np.all(of["rgba.png"] == np.array(RED)[:, None, None])
+
+
+def test_transparent_pixels_are_white(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGBA", (8, 8), (*RED, 0)).save(tmp_path / name / "clear.png")
+    assert np.all(decoded(Source(name="folder", root=tmp_path), tmp_path) == 255)
+
+
+def test_pixels_of_the_right_size_are_kept_exactly(tmp_path: Path) -> None:
+    pictures = [noise((16, 16), seed) for seed in range(2)]
+    for name, picture in zip(("a", "b"), pictures, strict=True):
+        (tmp_path / name).mkdir()
+        picture.save(tmp_path / name / "x.png")
+    images = decoded(Source(name="folder", root=tmp_path, resolution=16), tmp_path)
+    np.testing.assert_array_equal(images, [np.asarray(picture).transpose(2, 0, 1) for picture in pictures])
+
+
+def test_folder_is_prepared_with_its_labels(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pictures", per_class=5)
+    images = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
+    assert images.class_names == ("cat", "dog")
+    assert sorted([*images.train_labels.tolist(), *images.val_labels.tolist()]) == [0] * 5 + [1] * 5
+
+
+@pytest.mark.parametrize("file", ["1.png", "2.jpg"])
+def test_a_truncated_image_is_named_and_nothing_is_cached(file: str, tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pictures")
+    broken = tmp_path / "pictures" / "dog" / file
+    broken.write_bytes(broken.read_bytes()[:-300])
+    with pytest.raises(ValueError, match=rf"dog/{file}: the image cannot be decoded: .*truncated"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache")
+    assert not [path for path in (tmp_path / "cache").iterdir() if path.is_dir()]
+    broken.unlink()
+    prepare(source, seed=0, cache_dir=tmp_path / "cache")
+
+
+def test_hidden_files_are_ignored_and_others_are_told(tmp_path: Path) -> None:
+    source = folder_of(tmp_path)
+    (tmp_path / "cat" / ".DS_Store").touch()
+    (tmp_path / "cat" / ".thumbnails").mkdir()
+    (tmp_path / "cat" / ".thumbnails" / "0.png").touch()
+    assert len(decoded(source, tmp_path)) == 8
+    (tmp_path / "dog" / "notes.txt").touch()
+    with pytest.warns(UserWarning, match=r"left out 1 files that are no images: .*dog/notes\.txt"):
+        assert len(decoded(source, tmp_path)) == 8
+
+
+def test_a_class_without_images_is_named(tmp_path: Path) -> None:
+    source = folder_of(tmp_path)
+    (tmp_path / "owl").mkdir()
+    with pytest.raises(ValueError, match=r"there are no images in .*owl, found nothing"):
+        decode(source, "train", tmp_path)
+    (tmp_path / "owl" / "owl.mp4").touch()
+    with pytest.raises(ValueError, match=r"there are no images in .*owl, found owl\.mp4"):
+        decode(source, "train", tmp_path)
+
+
+def test_floating_point_images_are_refused(tmp_path: Path) -> None:
+    source = folder_of(tmp_path)
+    Image.new("F", (8, 8), 0.5).save(tmp_path / "cat" / "9.tif")
+    with pytest.raises(ValueError, match=r"cat/9\.tif: .* floating-point pixels have no known range"):
+        decoded(source, tmp_path)
+
+
+def test_training_images_are_prepared_without_a_look_at_the_test_folder(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pictures" / "train")
+    (tmp_path / "pictures" / "test" / "cat").mkdir(parents=True)
+    (tmp_path / "pictures" / "test" / "cat" / "0.png").write_bytes(b"broken")
+    source = Source(name="folder", root=tmp_path / "pictures")
+    assert source.describe().num_classes == 2
+    prepare(source, seed=0, cache_dir=tmp_path / "cache")
+    with pytest.raises(ValueError, match=r"test must hold two or more class folders|test must have the classes"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
+
+
+def test_test_folder_is_read_when_asked_for(tmp_path: Path) -> None:
+    folder_of(tmp_path / "pictures" / "train")
+    folder_of(tmp_path / "pictures" / "test", per_class=3)
+    source = Source(name="folder", root=tmp_path / "pictures")
+    images, labels = load_test(prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test"), "cpu")
+    assert images.shape == (6, 3, 32, 32)
+    assert labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_absent_test_images_are_told(tmp_path: Path) -> None:
+    source = folder_of(tmp_path / "pictures")
+    with pytest.raises(ValueError, match=r"there are no test images; expected .*/test/<class>/"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
+
+
+def test_test_classes_must_be_those_of_train(tmp_path: Path) -> None:
+    folder_of(tmp_path / "train")
+    folder_of(tmp_path / "test", classes=("cat", "owl"))
+    with pytest.raises(ValueError, match="test must have the classes of train, cat, dog; found cat, owl"):
+        decode(Source(name="folder", root=tmp_path), "test", tmp_path)
+
+
+def parquet_of(path: Path, num_rows: int = 12, column: str = "img", broken_row: int | None = None) -> Source:
+    cells = [{"bytes": encoded(noise(seed=row), "PNG"), "path": f"{row}.png"} for row in range(num_rows)]
+    if broken_row is not None:
+        cells[broken_row]["bytes"] = cells[broken_row]["bytes"][:100]
+    labels = [row % 3 for row in range(num_rows)]
+    pyarrow.parquet.write_table(pyarrow.table({column: cells, "label": labels}), path)
+    return Source(name="parquet", root=path.parent)
+
+
+@pytest.mark.parametrize("column", ["img", "image"])
+def test_parquet_is_prepared_without_opening_the_test_file(column: str, tmp_path: Path) -> None:
+    source = parquet_of(tmp_path / "train.parquet", column=column)
+    (tmp_path / "test.parquet").write_bytes(b"to open this is to fail")
+    images = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
+    assert images.train_images.shape == (9, 3, 32, 32)
+    with pytest.raises(ValueError, match=r"test\.parquet: cannot be read as Parquet"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
+
+
+def test_one_parquet_file_has_no_test_images(tmp_path: Path) -> None:
+    parquet_of(tmp_path / "some.parquet")
+    source = Source(name="parquet", root=tmp_path / "some.parquet")
+    prepare(source, seed=0, cache_dir=tmp_path / "cache")
+    with pytest.raises(ValueError, match="there are no test images beside the one file"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
+
+
+def test_a_corrupt_parquet_image_names_file_and_row(tmp_path: Path) -> None:
+    source = parquet_of(tmp_path / "train.parquet", broken_row=7)
+    with pytest.raises(ValueError, match=r"train\.parquet: row 7: the image cannot be decoded"):
+        prepare(source, seed=0, cache_dir=tmp_path / "cache")
+
+
+def test_a_test_label_unknown_to_train_is_named(tmp_path: Path) -> None:
+    source = parquet_of(tmp_path / "train.parquet")
+    cell = {"bytes": encoded(noise(), "PNG"), "path": "x.png"}
+    table = pyarrow.table({"img": [cell, cell], "label": [0, 3]})
+    pyarrow.parquet.write_table(table, tmp_path / "test.parquet")
+    with pytest.raises(ValueError, match=r"test\.parquet: row 1: label < 3 must hold, got 3"):
+        decode(source, "test", tmp_path)
+
+
+@pytest.mark.parametrize(("name", "archive"), [("cifar10", "cifar-10-python"), ("cifar100", "cifar-100-python")])
+def test_cifar_without_network_names_the_ways_out(
+    name: str, archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_network(*args: object, **kwargs: object) -> None:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(urllib.request, "urlopen", no_network)
+    message = (
+        rf"{archive}\.tar\.gz is not in .* cannot be downloaded .*copy {archive}\.tar\.gz .* digits.*folder or parq"
+    )
+    with pytest.raises(ValueError, match=message):
+        ensure_cached(Source(name=name, root=tmp_path / "root"), "train", tmp_path / "cache")
