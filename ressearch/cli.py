@@ -88,11 +88,11 @@ def check(
 
     Prints its axes, its size, the share of feasible points, their parameters and MACs, and why points are refused.
     """
+    from ressearch.experiment import load_experiment
     from ressearch.report.check_table import check_table
     from ressearch.report.console import new_console
-    from ressearch.space import load_space
 
-    loaded = load_space(space)
+    loaded = load_experiment(space)
     new_console().print(check_table(loaded, verbs.check(loaded, samples=samples)))
 
 
@@ -100,11 +100,14 @@ def check(
 def run(
     space: Space,
     trials: Annotated[
-        int,
+        int | None,
         typer.Option(
-            min=1, metavar="N", help="Finished trials in the end, earlier sessions included.", show_default=False
+            min=1,
+            metavar="N",
+            help="Finished trials in the end, earlier sessions included; the budget of SPACE if left out.",
+            show_default=False,
         ),
-    ],
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(
@@ -122,17 +125,14 @@ def run(
     """
     from ressearch.report.live import progress
     from ressearch.report.summary import summary
-    from ressearch.search.records import read_study
+    from ressearch.store.study_record import open_study
 
-    directory = verbs.study_directory(study or space.stem)
     try:
-        outcome = verbs.run(
-            space, trials=trials, study=directory, backend=backend, observe=lambda search: progress(search, directory)
-        )
+        outcome = verbs.run(space, trials=trials, study=study, backend=backend, observe=progress)
     except KeyboardInterrupt:
         print("\nressearch: ended; the same command carries on", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(summary(outcome, read_study(directory)), flush=True)
+    print(summary(outcome, open_study(outcome.directory)), flush=True)
     if outcome.was_interrupted:
         raise typer.Exit(130)
 
@@ -163,8 +163,9 @@ def leaderboard(
             print(forms.as_markdown(rows), flush=True)
         case "table":
             from ressearch.report.console import new_console
+            from ressearch.store.files import study_directory
 
-            new_console().print(forms.as_table(rows, title=f"Leaderboard of {verbs.study_directory(study)}"))
+            new_console().print(forms.as_table(rows, title=f"Leaderboard of {study_directory(study)}"))
 
 
 @app.command(epilog="\b\nExample:\n  ressearch train wrn-16-4 search_spaces/cifar10.yaml --epochs 30")
@@ -199,7 +200,7 @@ def train(
         )
 
     try:
-        directory, trained = verbs.train_network(
+        directory, trained = verbs.train(
             architecture, space, epochs=epochs, seed=seed, directory=output, observe=observe
         )
     except TrainingError as error:
@@ -208,6 +209,47 @@ def train(
         print("\nressearch: ended; nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}", flush=True)
+
+
+@app.command(epilog="\b\nExample:\n  ressearch confirm cifar10 --top 3 --seeds 3 --epochs 10")
+def confirm(
+    study: Study,
+    top: Annotated[int, typer.Option(min=1, metavar="K", help="Networks found by the search.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, metavar="S", help="Trainings of each network.")] = 3,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Epochs of each training; the search's if left out.")
+    ] = None,
+    subset: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Training images; all but the validation images if left out.")
+    ] = None,
+    backend: Annotated[
+        Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
+    ] = "ray",
+) -> None:
+    """Train the best networks and the baselines again with fresh seeds, and test each training once.
+
+    The baselines are trained with the recipe of the study and with that of the best network. Nothing was chosen on
+    the test images. What is done is kept: the same command again trains what is missing, more --seeds add to it.
+    """
+    from ressearch.report.confirmation_table import confirmation_table
+    from ressearch.store.record import TrialRecord
+
+    def tell(record: TrialRecord) -> None:
+        if record.is_open:
+            return
+        accuracy = (record.measures or {}).get("test_accuracy")
+        ending = f"failed: {record.message}" if accuracy is None else f"test_accuracy {accuracy:.4f}"
+        print(f"{record.group}, seed {record.seed}: {ending}", flush=True)
+
+    try:
+        rows = verbs.confirm(study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, tell=tell)
+    except KeyboardInterrupt:
+        print("\nressearch: ended; the same command carries on", file=sys.stderr)
+        raise typer.Exit(130) from None
+    print(f"\n{confirmation_table(rows)}", flush=True)
+    if any(len(row.accuracies) < seeds for row in rows):
+        print("\nnot all trainings are done; the same command carries on", flush=True)
+        raise typer.Exit(130)
 
 
 @app.command(
@@ -236,11 +278,9 @@ def export(
     (trained ones), or model.onnx, or model.pt2, and architecture.yaml; what was written is run, and its outputs must
     be the network's.
     """
-    if trial is not None:
-        print(verbs.export_trial(what, trial, output, format=form), flush=True)
-    else:
+    if trial is None:
         _refuse_study(what, "export")
-        print(verbs.export_network(what, output, format=form), flush=True)
+    print(verbs.export(what, trial, output, format=form), flush=True)
 
 
 @app.command(
@@ -285,7 +325,9 @@ def show(
 
 def _refuse_study(what: str, verb: str) -> None:
     """Tell a study without a trial from a name."""
-    if (verbs.study_directory(what) / "study.db").is_file():
+    from ressearch.store.files import is_study, study_directory
+
+    if is_study(study_directory(what)):
         raise ValueError(f"{what} is a study: say which trial, as in `ressearch {verb} {what} best`")
 
 

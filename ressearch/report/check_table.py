@@ -5,17 +5,19 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ressearch.experiment import Experiment
 from ressearch.report.words import short_count
-from ressearch.space.space import Space
 from ressearch.space.survey import Report, Spread
 
 
-def check_table(space: Space, report: Report) -> RenderableType:
-    """Return the axes of a space, then its size, feasible share, ranges of cost and refusals."""
-    title = f"{space.path}: {space.question}" if space.question else space.path
+def check_table(experiment: Experiment, report: Report) -> RenderableType:
+    """Return the axes of a space, then its size, feasible share, ranges of cost and refusals, and what to know."""
+    origin = experiment.origin
+    title = f"{origin.path}: {origin.question}" if origin.question else origin.path
     parts: list[RenderableType] = [Text(title, style="bold"), _axes(report), _facts(report)]
     if report.refusals:
         parts.append(_refusals(report))
+    parts += [Text(f"note: {note}") for note in experiment.notes()]
     return Group(*parts)
 
 

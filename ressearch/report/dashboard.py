@@ -7,7 +7,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from optuna_dashboard import wsgi
 
-from ressearch.search.storage import database_url, load_study
+from ressearch.store.files import database_url
+from ressearch.store.trial_store import TrialStore
 
 
 def dashboard_server(directory: Path, host: str, port: int) -> WSGIServer:
@@ -17,7 +18,7 @@ def dashboard_server(directory: Path, host: str, port: int) -> WSGIServer:
         StudyError: If there is no study in the directory.
         ValueError: If the address cannot be used.
     """
-    load_study(directory)
+    TrialStore(directory).open_for_reading()
     try:
         return make_server(host, port, wsgi(database_url(directory)), _Server, _Handler)
     except (OSError, OverflowError) as error:

@@ -3,12 +3,16 @@
 import csv
 import io
 import json
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.report.words import duration, network, short_count
-from ressearch.search.records import StudyRecord, TrialRecord
+from ressearch.store.files import LEADERBOARD
+from ressearch.store.record import TrialRecord
+from ressearch.store.study_record import StudyRecord
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -17,9 +21,24 @@ RANK = (
     "Rank: validation accuracy at the last epoch, over the trials that finished at full length within the limits. "
     "Trials without a rank follow: outside the limits, still running, pruned early, failed."
 )
-_STATES = ("complete", "running", "waiting", "pruned", "failed")
+_STATES = ("complete", "running", "paused", "pruned", "failed")
 """In the order of the leaderboard."""
 _RIGHT_ALIGNED = {"rank", "trial", "val_accuracy", "num_params", "num_macs", "epochs", "seconds"}
+_FROM_TRIAL = (
+    "state",
+    "val_accuracy",
+    "num_params",
+    "num_macs",
+    "architecture_id",
+    "baseline",
+    "epochs",
+    "seconds",
+    "within_limits",
+    "reason",
+    "message",
+)
+"""Columns that say what the trial's record says."""
+COLUMNS = ("rank", "trial", *_FROM_TRIAL, "network", "settings")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,44 +46,37 @@ class Row:
     """One trial of the leaderboard.
 
     rank: None unless the trial finished at full length within the limits.
-    reason, message: why it failed, for programs and for people.
     settings: the recipe's searched values.
     pareto: whether no ranked trial is better in one objective and as good in all others; None with one objective.
     """
 
     rank: int | None
-    trial: int
-    state: str
-    val_accuracy: float | None
-    num_params: int
-    num_macs: int
-    architecture_id: str
-    ancestor: str | None
-    epochs: int
-    seconds: float
-    within_limits: bool
-    reason: str | None
-    message: str | None
+    trial: TrialRecord
     network: str
     settings: str
     pareto: bool | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values."""
-        values = asdict(self)
-        if self.pareto is None:
-            del values["pareto"]
-        return values
+        """Return the row as plain values by column."""
+        values = {
+            "rank": self.rank,
+            "trial": self.trial.number,
+            **{name: getattr(self.trial, name) for name in _FROM_TRIAL},
+            "network": self.network,
+            "settings": self.settings,
+        }
+        values["seconds"] = round(self.trial.seconds, 3)
+        return values if self.pareto is None else {**values, "pareto": self.pareto}
 
     @property
     def note(self) -> str:
-        """What sets this trial apart: an ancestor, a place on the Pareto front, or why it has no rank."""
-        notes = [f"ancestor {self.ancestor}"] if self.ancestor else []
-        match self.state:
+        """What sets this trial apart: a baseline, a place on the Pareto front, or why it has no rank."""
+        notes = [f"baseline {self.trial.baseline}"] if self.trial.baseline else []
+        match self.trial.state:
             case "complete":
-                notes += [] if self.within_limits else ["outside the limits"]
+                notes += [] if self.trial.within_limits else ["outside the limits"]
             case "failed":
-                notes.append(f"failed: {self.reason}")
+                notes.append(f"failed: {self.trial.reason}")
             case state:
                 notes.append(state)
         return ", ".join([*notes, *(["pareto"] if self.pareto else [])])
@@ -73,32 +85,27 @@ class Row:
 def leaderboard_rows(study: StudyRecord) -> list[Row]:
     """Rank the trials of a study, the best first and those without a rank last."""
     ordered = sorted(study.trials, key=_order)
-    ranked = [trial for trial in ordered if _is_ranked(trial)]
+    ranked = [trial for trial in ordered if trial.is_ranked]
     ranks = {trial.number: rank for rank, trial in enumerate(ranked, start=1)}
-    objectives = study.manifest.get("objectives", ["val_accuracy"])
-    front = _pareto_front(ranked, objectives) if len(objectives) > 1 else None
+    front = _pareto_front(ranked, study.objectives) if len(study.objectives) > 1 else None
     searched = _varying(study.trials)
     return [
         Row(
             rank=ranks.get(trial.number),
-            trial=trial.number,
-            state=trial.state,
-            val_accuracy=trial.val_accuracy,
-            num_params=trial.num_params,
-            num_macs=trial.num_macs,
-            architecture_id=trial.architecture_id,
-            ancestor=trial.ancestor,
-            epochs=trial.epochs,
-            seconds=round(trial.seconds, 3),
-            within_limits=trial.within_limits,
-            reason=trial.reason,
-            message=trial.message,
+            trial=trial,
             network=network(trial.build_architecture()),
             settings=" ".join(f"{name}={trial.recipe[name]:.3g}" for name in searched),
             pareto=None if front is None else trial.number in front,
         )
         for trial in ordered
     ]
+
+
+def write_leaderboard(study: StudyRecord) -> None:
+    """Write leaderboard.md into the directory of a study."""
+    question = study.manifest.get("question") or ""
+    parts = [f"# Leaderboard of {study.name}", question, as_markdown(leaderboard_rows(study)), RANK]
+    (study.directory / LEADERBOARD).write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
 def as_json(rows: Iterable[Row]) -> str:
@@ -116,7 +123,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_markdown(rows: Sequence[Row]) -> str:
-    """Return a table with the columns of the JSON form; ancestors are bold."""
+    """Return a table with the columns of the JSON form; baselines are bold."""
     columns = _columns(rows)
     rule = ["---:" if name in _RIGHT_ALIGNED else "---" for name in columns]
     lines = [columns, rule, *([_cell(name, value) for name, value in row.to_dict().items()] for row in rows)]
@@ -124,7 +131,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 
 def as_table(rows: Sequence[Row], title: str) -> "Table":
-    """Return a table for the terminal; ancestors are coloured, trials without a rank are dim."""
+    """Return a table for the terminal; baselines are coloured, trials without a rank are dim."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -145,17 +152,18 @@ def as_table(rows: Sequence[Row], title: str) -> "Table":
     table.add_column("note", no_wrap=True)
     table.add_column("network")
     for row in rows:
+        trial = row.trial
         table.add_row(
             "-" if row.rank is None else str(row.rank),
-            str(row.trial),
-            "-" if row.val_accuracy is None else f"{row.val_accuracy:.4f}",
-            f"{row.num_params:,}",
-            short_count(row.num_macs),
-            str(row.epochs),
-            duration(row.seconds),
+            str(trial.number),
+            "-" if trial.val_accuracy is None else f"{trial.val_accuracy:.4f}",
+            f"{trial.num_params:,}",
+            short_count(trial.num_macs),
+            str(trial.epochs),
+            duration(trial.seconds),
             row.note,
             Text(f"{row.network} {row.settings}", no_wrap=True, overflow="ellipsis"),  # gives way where it is narrow
-            style="bold cyan" if row.ancestor else "dim" if row.rank is None else "",
+            style="bold cyan" if trial.baseline else "dim" if row.rank is None else "",
         )
     return table
 
@@ -163,18 +171,15 @@ def as_table(rows: Sequence[Row], title: str) -> "Table":
 def _order(trial: TrialRecord) -> tuple[Any, ...]:
     """Sort key: ranked ones first, then by state, accuracy, and for stopped trials how far they came."""
     epochs = trial.epochs if trial.state != "complete" else 0
-    return (not _is_ranked(trial), _STATES.index(trial.state), -epochs, -(trial.val_accuracy or 0.0), trial.number)
-
-
-def _is_ranked(trial: TrialRecord) -> bool:
-    return trial.state == "complete" and trial.within_limits
+    return (not trial.is_ranked, _STATES.index(trial.state), -epochs, -(trial.val_accuracy or 0.0), trial.number)
 
 
 def _pareto_front(trials: Sequence[TrialRecord], objectives: Sequence[str]) -> set[int]:
-    """Return the numbers of the trials that no other one dominates; val_accuracy is maximised, all else minimised."""
+    """Return the numbers of the trials that no other one dominates."""
+    signs = {name: -1 if OBJECTIVES[name].direction == "maximize" else 1 for name in objectives}
 
     def losses(trial: TrialRecord) -> tuple[float, ...]:
-        return tuple((-1 if name == "val_accuracy" else 1) * getattr(trial, name) for name in objectives)
+        return tuple(sign * (trial.measures or {}).get(name, sign * math.inf) for name, sign in signs.items())
 
     def dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
         return one != other and all(a <= b for a, b in zip(one, other, strict=True))
@@ -190,7 +195,7 @@ def _varying(trials: Sequence[TrialRecord]) -> list[str]:
 
 
 def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(rows[0].to_dict()) if rows else [spec.name for spec in fields(Row) if spec.name != "pareto"]
+    return list(rows[0].to_dict()) if rows else list(COLUMNS)
 
 
 def _cell(name: str, value: Any) -> str:
@@ -198,7 +203,7 @@ def _cell(name: str, value: Any) -> str:
     match name, value:
         case _, None | "":
             return "-"
-        case "ancestor", _:
+        case "baseline", _:
             return f"**{value}**"
         case "val_accuracy", _:
             return f"{value:.4f}"

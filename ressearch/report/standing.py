@@ -1,10 +1,10 @@
-"""Where a search stands: counts, the best network, and whether it beats the ancestors."""
+"""Where a search stands: counts, the best network, and whether it beats the baselines."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ressearch.search.records import TrialRecord, best_of
+from ressearch.store.record import TrialRecord, best_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,31 +12,31 @@ class Standing:
     """What the trials of a study come to.
 
     counts: finished trials by state.
-    best: the best trial within the limits; found: the best of those that are no ancestor.
-    ancestors: the ancestors that were trained at full length, within the limits or not.
+    best: the best trial within the limits; found: the best of those that are no baseline.
+    baselines: the baselines that were trained at full length, within the limits or not.
     """
 
     counts: Mapping[str, int]
     best: TrialRecord | None
     found: TrialRecord | None
-    ancestors: tuple[TrialRecord, ...]
+    baselines: tuple[TrialRecord, ...]
 
-    def difference(self, ancestor: TrialRecord) -> float | None:
-        """Return the accuracy of the best network found minus that of an ancestor, None before there is one."""
-        if self.found is None or self.found.val_accuracy is None or ancestor.val_accuracy is None:
+    def difference(self, baseline: TrialRecord) -> float | None:
+        """Return the accuracy of the best network found minus that of a baseline, None before there is one."""
+        if self.found is None or self.found.val_accuracy is None or baseline.val_accuracy is None:
             return None
-        return self.found.val_accuracy - ancestor.val_accuracy
+        return self.found.val_accuracy - baseline.val_accuracy
 
 
 def standing(trials: Iterable[TrialRecord]) -> Standing:
     """Take stock of trials."""
     trials = list(trials)
-    ancestors = [trial for trial in trials if trial.ancestor and trial.state == "complete"]
+    baselines = [trial for trial in trials if trial.baseline and trial.state == "complete"]
     return Standing(
         counts=Counter(trial.state for trial in trials if trial.is_finished),
         best=best_of(trials),
-        found=best_of([trial for trial in trials if not trial.ancestor]),
-        ancestors=tuple(sorted(ancestors, key=lambda trial: -(trial.val_accuracy or 0.0))),
+        found=best_of([trial for trial in trials if not trial.baseline]),
+        baselines=tuple(sorted(baselines, key=lambda trial: -(trial.val_accuracy or 0.0))),
     )
 
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from ressearch.report.standing import Standing, counts_text, refused_text, standing
 from ressearch.report.words import duration, network
-from ressearch.search.records import StudyRecord, TrialRecord
+from ressearch.store.files import LEADERBOARD, STUDIES
+from ressearch.store.record import TrialRecord
+from ressearch.store.study_record import StudyRecord
 
 if TYPE_CHECKING:
-    from ressearch.search.run import Outcome
+    from ressearch.search.session import Outcome
 
 
 def summary(outcome: "Outcome", study: StudyRecord) -> str:
@@ -46,24 +48,24 @@ def _networks(now: Standing) -> Iterator[str]:
         yield f"best: {_network(now.best)}"
     if now.found and now.best and now.found.number != now.best.number:
         yield f"best found by the search: {_network(now.found)}"
-    for ancestor in now.ancestors:
-        difference = now.difference(ancestor)
+    for baseline in now.baselines:
+        difference = now.difference(baseline)
         against = "" if difference is None else f"; the best found has {difference:+.4f}"
-        yield f"ancestor {_network(ancestor)}{against}"
+        yield f"baseline {_network(baseline)}{against}"
 
 
 def _network(trial: TrialRecord) -> str:
-    name = f"{trial.ancestor} (trial {trial.number})" if trial.ancestor else f"trial {trial.number}"
+    name = f"{trial.baseline} (trial {trial.number})" if trial.baseline else f"trial {trial.number}"
     outside = "" if trial.within_limits else ", outside the limits"
     described = network(trial.build_architecture())
     return f"{name}, val_accuracy {trial.val_accuracy:.4f}, {trial.num_params:,} params{outside}, {described}"
 
 
 def _next(directory: Path, now: Standing) -> Iterator[str]:
-    files = "leaderboard.md" + (", best/ (model.py, weights.safetensors, architecture.yaml)" if now.best else "")
+    files = LEADERBOARD + (", best/ (model.py, weights.safetensors, architecture.yaml)" if now.best else "")
     yield f"in {directory}: {files}"
     yield ""
-    study = directory.name if directory == Path("trials") / directory.name else directory
+    study = directory.name if directory == STUDIES / directory.name else directory
     yield f"next: ressearch leaderboard {study}"
     if now.best:
         yield f"      ressearch export {study} best -o DIR"

@@ -1,1 +1,1 @@
-"""The search: which candidates are trained, where, and what is kept of it. Optuna and Ray live here only."""
+"""Who gives trainings and who does them: searches and confirmations give, Ray and this process do."""

@@ -1,29 +1,29 @@
 """Trials one after the other in this process: for small runs, debugging and tests."""
 
-from ressearch.search.study import Search
-from ressearch.search.worker import Clock, TrialFunction
-from ressearch.training.loop import TrainingError
+from ressearch.schedulers import Decision
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, Work, failed
 
 
-def run_in_process(search: Search, function: TrialFunction) -> None:
-    """Run the search to its end.
+def run_in_process(work: Work, do: TrialFunction) -> None:
+    """Do all trials of a work.
 
     A KeyboardInterrupt closes the running trial, to be trained again, and returns.
     """
-    search.session.num_workers = 1
+    work.num_workers = 1
     try:
-        while assignment := search.next_trial():
-            clock = Clock()
-            reason: str | None = None
-            message = ""
-            try:
-                for result in function(assignment):
-                    if not search.epoch(assignment.number, result, clock.seconds):
-                        break
-            except TrainingError as error:
-                reason, message = error.reason, str(error)
-            except Exception as error:  # a trial may fail in any way; the run goes on
-                reason, message = "error", f"{type(error).__name__}: {error}"
-            search.finish(assignment.number, reason=reason, message=message, seconds=clock.seconds)
+        while spec := work.next_trial():
+            _run(work, do, spec)
     except KeyboardInterrupt:
-        search.interrupt()
+        work.interrupt()
+
+
+def _run(work: Work, do: TrialFunction, spec: TrialSpec) -> None:
+    for event in do(spec):
+        match event:
+            case Progress():
+                if work.report(spec.number, event) is not Decision.GO:
+                    return
+            case TrialResult():
+                work.finish(spec.number, event)
+                return
+    work.finish(spec.number, failed("worker_lost", "the worker ended without a result"))

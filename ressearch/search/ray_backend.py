@@ -1,4 +1,4 @@
-"""The bridge between the search and Ray Tune: Ray places and runs trials, the search decides and keeps the book.
+"""The bridge between a work and Ray Tune: Ray places and runs trials, the work decides and keeps the book.
 
 Importing this module loads Ray, after telling it to be quiet.
 """
@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ressearch.search.study import Search
-from ressearch.search.worker import Clock, TrialFunction
-from ressearch.space.settings import Resources
-from ressearch.training.loop import TrainingError
+from ressearch.experiment import Resources
+from ressearch.schedulers import Decision
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, Work, failed
 
 for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -22,7 +21,7 @@ for _name, _value in {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # a worker without GPUs keeps the device variables of its machine
     "TUNE_GLOBAL_CHECKPOINT_S": "3600",  # Ray's own state is disposable: the study is the truth
     # Workers inherit these. glibc would hand memory back and fault it in again at every step, and a worker would keep
-    # the compiled convolutions of 1024 shapes; `worker.run_trial` hands memory back between trials instead.
+    # the compiled convolutions of 1024 shapes; `trainer.train_once` hands memory back between trials instead.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(4 * 2**30 - 1),
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
@@ -37,41 +36,40 @@ from ray.tune.search import Searcher  # noqa: E402
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
 
 
-def run_on_ray(search: Search, function: TrialFunction) -> None:
-    """Run the search to its end on Ray.
+def run_on_ray(work: Work, do: TrialFunction) -> None:
+    """Do all trials of a work on Ray.
 
     Uses the Ray session of this process if there is one, else starts one on this machine and ends it. Ctrl-C lets
     Ray end the trials, which the next session trains again; a second Ctrl-C raises KeyboardInterrupt.
 
     Raises:
         ValueError: If not even one trial fits on the machine.
-        Exception: Whatever went wrong in the search itself, such as a full disk.
+        Exception: Whatever went wrong in the work itself, such as a full disk.
     """
-    with _session(search.space.resources), tempfile.TemporaryDirectory(prefix="ressearch-ray-") as scratch:
-        num_workers, per_trial = placement(search.space.resources, ray.cluster_resources())
-        search.session.num_workers = num_workers
-        guard = Guard()
+    with _session(work.resources), tempfile.TemporaryDirectory(prefix="ressearch-ray-") as scratch:
+        work.num_workers, per_trial = placement(work.resources, ray.cluster_resources())
+        bridge = Bridge(work)
         tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_trainable, function=function), per_trial),
+            tune.with_resources(tune.with_parameters(_trainable, do=do), per_trial),
             tune_config=tune.TuneConfig(
-                search_alg=Asker(search, guard),
-                scheduler=Decider(search, guard),
+                search_alg=BridgeSearcher(bridge),
+                scheduler=BridgeScheduler(bridge),
                 num_samples=-1,
-                max_concurrent_trials=num_workers,
+                max_concurrent_trials=work.num_workers,
                 reuse_actors=True,
                 trial_name_creator=_trial_name,
-                trial_dirname_creator=_trial_name,
+                trial_dirname_creator=_trial_directory,
             ),
             run_config=tune.RunConfig(
                 name="run",
                 storage_path=scratch,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=0),  # the search trains lost candidates again itself
+                failure_config=tune.FailureConfig(max_failures=0),  # the work trains lost candidates again itself
             ),
         )
         tuner.fit()
-        if guard.error:
-            raise guard.error
+        if bridge.error:
+            raise bridge.error
 
 
 def placement(resources: Resources, available: dict[str, float]) -> tuple[int, dict[str, float]]:
@@ -115,31 +113,37 @@ def _session(resources: Resources) -> Iterator[None]:
         ray.shutdown()
 
 
-def _trainable(config: dict[str, Any], function: TrialFunction) -> None:
-    """Run one trial in a worker process. Whatever it raises is reported: a raised exception would cost the actor."""
-    clock = Clock()
-    try:
-        for result in function(config["assignment"]):
-            # the result stays one object: Ray would flatten a dictionary
-            tune.report({"result": result, "seconds": clock.seconds})
-    except TrainingError as error:
-        tune.report({"failed": error.reason, "message": str(error), "seconds": clock.seconds})
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        tune.report({"failed": "error", "message": message, "seconds": clock.seconds})
+def _trainable(config: dict[str, Any], do: TrialFunction) -> None:
+    """Run one trial in a worker process. An event stays one object: Ray would flatten a dictionary."""
+    for event in do(config["spec"]):
+        tune.report({"event": event})
 
 
 def _trial_name(trial: Any) -> str:
-    return f"trial-{trial.config['assignment'].number:06d}"
+    return f"trial-{trial.config['spec'].number:06d}"
 
 
-class Guard:
-    """Keeps the first error of the search, since Ray would bury it in one of its own; then all winds down."""
+def _trial_directory(trial: Any) -> str:
+    """Return a name of its own for every part of a trial that pauses."""
+    return f"{_trial_name(trial)}-{trial.trial_id}"
 
-    error: Exception | None = None
 
-    def call(self, action: Callable[..., Any], *arguments: Any, after_error: Any = None) -> Any:
-        """Return what an action of the search returns, or `after_error` once one has failed."""
+class Bridge:
+    """Passes between Ray and the work, and keeps the first error of the work: Ray would bury it in one of its own.
+
+    After an error every trial is stopped and none begins.
+
+    Attributes:
+        error: The first error.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.error: Exception | None = None
+        self._work = work
+        self._running: dict[str, int] = {}
+
+    def guarded(self, action: Callable[..., Any], *arguments: Any, after_error: Any = None) -> Any:
+        """Return what an action returns, or `after_error` once one has failed."""
         if self.error is None:
             try:
                 return action(*arguments)
@@ -147,42 +151,53 @@ class Guard:
                 self.error = error
         return after_error
 
+    def suggest(self, trial_id: str) -> Any:
+        """Return the next trial, None for "not now", FINISHED for "never again"."""
+        if spec := self._work.next_trial():
+            self._running[trial_id] = spec.number
+            return {"spec": spec}
+        return None if self._running else Searcher.FINISHED  # a running trial may be lost and needed again
 
-class Asker(Searcher):  # type: ignore[misc]
-    """Asks the search for trials and tells it of their ends. Ray calls these methods by keyword."""
+    def receive(self, trial_id: str, event: Progress | TrialResult) -> bool:
+        """Pass an event on; return whether the trial goes on."""
+        number = self._running[trial_id]
+        if isinstance(event, Progress):
+            goes_on = self._work.report(number, event) is Decision.GO
+        else:
+            self._work.finish(number, event)
+            goes_on = False
+        if not goes_on:
+            del self._running[trial_id]
+        return goes_on or isinstance(event, TrialResult)  # after its result a trial ends by itself
 
-    def __init__(self, search: Search, guard: Guard) -> None:
-        super().__init__(metric="seconds", mode="max")  # Ray asks for some metric; nothing reads it
-        self._search = search
-        self._guard = guard
-        self._numbers: dict[str, int] = {}
+    def end(self, trial_id: str, is_error: bool) -> None:
+        """Close a trial that has ended without a result."""
+        number = self._running.pop(trial_id, None)
+        if number is None:
+            return
+        if is_error:
+            self._work.finish(number, failed("worker_lost", "the worker process ended"))
+        else:
+            self._work.finish(number, failed("interrupted", "the run was interrupted"))
+
+
+class BridgeSearcher(Searcher):  # type: ignore[misc]
+    """Asks the work for trials and tells it of their ends. Ray calls these methods by keyword."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        super().__init__(metric="event", mode="max")  # Ray asks for some metric; nothing reads it
+        self._bridge = bridge
 
     def suggest(self, trial_id: str) -> Any:
         """Return the next trial, None for "not now", FINISHED for "never again"."""
-        return self._guard.call(self._suggest, trial_id, after_error=Searcher.FINISHED)
-
-    def _suggest(self, trial_id: str) -> Any:
-        if assignment := self._search.next_trial():
-            self._numbers[trial_id] = assignment.number
-            return {"assignment": assignment}
-        return None if self._search.running else Searcher.FINISHED  # a running trial may be lost and needed again
+        return self._bridge.guarded(self._bridge.suggest, trial_id, after_error=Searcher.FINISHED)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Do nothing: the scheduler sees every result, the last one of a stopped trial included."""
 
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: ARG002
         """Close the trial, however it ended."""
-        self._guard.call(self._complete, self._numbers[trial_id], result, error)
-
-    def _complete(self, number: int, result: dict[str, Any] | None, error: bool) -> None:
-        if number not in self._search.running:
-            return  # it reported its own failure
-        if error:
-            self._search.finish(number, reason="worker_lost", message="the worker process ended")
-        elif result is None:
-            self._search.finish(number, reason="interrupted", message="dropped before it began")
-        else:
-            self._search.finish(number)
+        self._bridge.guarded(self._bridge.end, trial_id, error)
 
     def save(self, checkpoint_path: str) -> None:
         """Do nothing: the study is the state."""
@@ -191,23 +206,14 @@ class Asker(Searcher):  # type: ignore[misc]
         """Do nothing: the study is the state."""
 
 
-class Decider(FIFOScheduler):  # type: ignore[misc]
-    """Forwards every result to the search, which decides whether the trial goes on."""
+class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Forwards every event to the work, which decides whether the trial goes on."""
 
-    def __init__(self, search: Search, guard: Guard) -> None:
+    def __init__(self, bridge: Bridge) -> None:
         super().__init__()
-        self._search = search
-        self._guard = guard
+        self._bridge = bridge
 
     def on_trial_result(self, _controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Return CONTINUE or STOP."""
-        number = trial.config["assignment"].number
-        goes_on = self._guard.call(self._record, number, result, after_error=False)
+        goes_on = self._bridge.guarded(self._bridge.receive, trial.trial_id, result["event"], after_error=False)
         return str(self.CONTINUE if goes_on else self.STOP)
-
-    def _record(self, number: int, result: dict[str, Any]) -> bool:
-        seconds = result["seconds"]
-        if "failed" in result:
-            self._search.finish(number, reason=result["failed"], message=result["message"], seconds=seconds)
-            return True  # it ends by itself
-        return self._search.epoch(number, result["result"], seconds)

@@ -2,29 +2,51 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from ressearch.arch import Architecture, plan
+from ressearch.arch import Architecture, architecture_id
 from ressearch.images import ImageShape
-from ressearch.model import build
-from ressearch.training.data import load, load_test, prepare
-from ressearch.training.loop import EpochResult, evaluate, train
+from ressearch.search.contract import Progress, TrialResult, TrialSpec
+from ressearch.search.trainer import train_once
+from ressearch.training.data import load, prepare
+from ressearch.training.loop import EpochResult, TrainingError
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A trained network with its last epoch, its accuracy on the test images (0..1), and the images it has seen."""
+    """A trained network: how it ended, the file of its weights, and the images it has seen."""
 
-    state: Mapping[str, Tensor]
-    last: EpochResult
-    test_accuracy: float
+    architecture: Architecture
+    result: TrialResult
+    weights: Path
     shape: ImageShape
     normalisation: dict[str, list[Any]]
+
+    @property
+    def test_accuracy(self) -> float:
+        """Share of the test images classified correctly, 0..1."""
+        return self.result.measures["test_accuracy"]
+
+    @property
+    def origin(self) -> dict[str, str | int | float]:
+        """What an export tells of the training."""
+        return {
+            "architecture_id": architecture_id(self.architecture),
+            "epochs": len(self.result.curve),
+            "val_accuracy": round(self.result.measures["val_accuracy"], 4),
+            "test_accuracy": round(self.test_accuracy, 4),
+        }
+
+    def load_state(self) -> Mapping[str, Tensor]:
+        """Read the weights."""
+        from safetensors.torch import load_file
+
+        return load_file(self.weights)
 
 
 def train_single(
@@ -33,7 +55,8 @@ def train_single(
     recipe: Recipe,
     *,
     seed: int,
-    observe: Callable[[EpochResult], None],
+    weights: Path,
+    observe: Callable[[EpochResult], None] = lambda _: None,
 ) -> Trained:
     """Train one architecture to the end; the test images are read once, after the last epoch.
 
@@ -42,18 +65,37 @@ def train_single(
         source: Where images come from; its validation images are set aside as in a search with this seed.
         recipe: How to train.
         seed: Of the weights, the order of the images and their augmentation.
+        weights: File to write the trained weights to.
         observe: Called with every epoch.
 
     Raises:
         ValueError: If the images cannot be used.
-        TrainingError: If the loss is no longer finite, or memory runs out.
+        TrainingError: If the training fails.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     test = prepare(source, seed=seed, split="test")  # what is wrong with them is said before the training
-    images = load(prepare(source, seed=seed), device)
-    torch.manual_seed(seed)
-    network = build(plan(architecture, images.shape.channels, images.shape.num_classes)).to(device)
-    for epoch in train(network, images, recipe, seed=seed, device=device):
-        observe(epoch)
-    accuracy = evaluate(network, *load_test(test, device), images.mean, images.std, device)[1]
-    return Trained(network.state_dict(), epoch, accuracy, images.shape, images.normalisation)
+    prepared = prepare(source, seed=seed)
+    spec = TrialSpec(
+        number=0,
+        architecture=architecture,
+        recipe=recipe,
+        images=prepared,
+        test=test,
+        seed=seed,
+        weights=weights.absolute(),
+    )
+    for event in train_once(spec):
+        match event:
+            case Progress(epoch=epoch):
+                observe(epoch)
+            case TrialResult(reason=None):
+                images = load(prepared, "cpu")
+                return Trained(
+                    architecture=architecture,
+                    result=event,
+                    weights=weights,
+                    shape=images.shape,
+                    normalisation=images.normalisation,
+                )
+            case TrialResult(reason=str(reason)):
+                raise TrainingError(reason, event.message.removeprefix(f"{reason}: "))
+    raise AssertionError("a training ends in a result")

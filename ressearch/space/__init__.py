@@ -1,7 +1,6 @@
-"""Which networks are allowed: a YAML file read as a `Space`, its points, and what it holds. No torch."""
+"""Which networks are allowed: domains, conditions and limits, the points they span, and what these hold. No torch."""
 
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value, random_choose
-from ressearch.space.loader import load_space
 from ressearch.space.parameters import Parameter
 from ressearch.space.space import Candidate, Space
 from ressearch.space.yaml_nodes import SpaceError
@@ -16,6 +15,5 @@ __all__ = [
     "Space",
     "SpaceError",
     "Value",
-    "load_space",
     "random_choose",
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass, replace
+from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import UnionType
@@ -16,16 +16,22 @@ from ressearch.training.recipe import Recipe
 T = TypeVar("T")
 
 
-def section(entry: Entry | None, kind: type[T]) -> T:
+def section(entry: Entry | None, kind: type[T], *, also: tuple[str, ...] = ()) -> T:
     """Read a mapping as a dataclass; a section that is left out has its defaults.
+
+    Args:
+        entry: The mapping; None where the file leaves it out.
+        kind: The dataclass.
+        also: Keys that somebody else reads.
 
     Raises:
         SpaceError: For an unknown key, a wrong type, or a value that the dataclass refuses.
     """
     if entry is None:
         return kind()
-    hints = get_type_hints(kind)
-    return _built(entry, kind, {key: _read(child, hints[key]) for key, child in entry.known(hints).items()})
+    hints = {spec.name: get_type_hints(kind)[spec.name] for spec in fields(kind)}  # type: ignore[arg-type]
+    given = {key: child for key, child in entry.known((*also, *hints)).items() if key not in also}
+    return _built(entry, kind, {key: _read(child, hints[key]) for key, child in given.items()})
 
 
 def recipe_section(entry: Entry | None) -> tuple[Recipe, tuple[Parameter, ...]]:

@@ -1,33 +1,30 @@
-"""The search space: which networks and recipes a study may try, and the way from parameters to a candidate."""
+"""The search space: which networks and recipes may be tried, and the way from parameters to a candidate."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ressearch.arch import AXES, Architecture, Cost, InfeasibleError, Stage, architecture_id, cost, name_of, named, plan
 from ressearch.images import ImageShape
 from ressearch.space.domains import Domain, Value
+from ressearch.space.limits import Limits
 from ressearch.space.parameters import Fixed, Parameter, num_points, points
-from ressearch.space.settings import Limits, Objective, Resources, Sampler, Scheduler
-from ressearch.training.recipe import Recipe
-from ressearch.training.source import Source
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A point of the space, or an ancestor: what one trial trains.
+    """A point of the space, or a baseline: what one trial trains.
 
-    params: the active parameters; empty for an ancestor that the space does not hold.
+    params: the active parameters; empty for a baseline that is not a point of the space.
+    recipe_values: the searched fields of the recipe.
     """
 
     params: Mapping[str, Value]
     architecture: Architecture
-    recipe: Recipe
+    recipe_values: Mapping[str, Value]
     cost: Cost
-    searched_recipe: tuple[str, ...] = ()
 
     @cached_property
     def architecture_id(self) -> str:
@@ -37,39 +34,21 @@ class Candidate:
     @cached_property
     def id(self) -> str:
         """Equal for duplicates: the same network with the same searched recipe."""
-        recipe = (f"{name}={getattr(self.recipe, name)!r}" for name in self.searched_recipe)
-        return " ".join((self.architecture_id, *recipe))
+        return " ".join((self.architecture_id, *(f"{name}={value!r}" for name, value in self.recipe_values.items())))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What a YAML file says; `loader.load_space` reads and checks it.
+    """Domains, conditions and limits; `ressearch.load_experiment` reads and checks them.
 
-    text: the YAML as it was read. question: its first comment line.
-    parameters: every searched one, controllers before what they control.
+    parameters: every searched one, controllers before what they control; recipe fields are among them.
     fixed: a value for every axis, in force where no active parameter gives another.
-    recipe: fixed fields and, for the searched ones, their defaults.
     """
 
-    path: str
-    text: str
-    question: str
-    source: Source
-    recipe: Recipe
     num_stages: int
     parameters: tuple[Parameter, ...]
     fixed: tuple[Fixed, ...]
     limits: Limits = field(default_factory=Limits)
-    objectives: tuple[Objective, ...] = ("val_accuracy",)
-    sampler: Sampler = field(default_factory=Sampler)
-    scheduler: Scheduler = field(default_factory=Scheduler)
-    resources: Resources = field(default_factory=Resources)
-    ancestors: tuple[str, ...] = ()
-
-    @property
-    def name(self) -> str:
-        """The file's name without its ending."""
-        return Path(self.path).stem
 
     @property
     def is_conditional(self) -> bool:
@@ -106,13 +85,11 @@ class Space:
             ValueError: If a parameter is continuous.
         """
         if self.continuous:
-            raise ValueError(
-                f"{self.path}: only a finite space can be enumerated; {', '.join(self.continuous)} has no step"
-            )
+            raise ValueError(f"only a finite space can be enumerated; {', '.join(self.continuous)} has no step")
         return points(self.parameters, {})
 
     def candidate(self, params: Mapping[str, Value], shape: ImageShape) -> Candidate:
-        """Resolve parameters to a network, a recipe and their cost.
+        """Resolve parameters to a network, its cost and the searched fields of the recipe.
 
         Raises:
             InfeasibleError: If they make no network, or one outside the limits (rule num_params or num_macs).
@@ -122,21 +99,14 @@ class Space:
         self.limits.check(candidate.cost)
         return candidate
 
-    def ancestor(self, name: str, shape: ImageShape) -> Candidate:
-        """Return a named network with this space's recipe; limits are not applied.
+    def baseline(self, name: str, recipe_values: Mapping[str, Value], shape: ImageShape) -> Candidate:
+        """Return a network of the literature with these searched recipe fields; limits are not applied.
 
         Raises:
             ValueError: If there is no such network.
         """
-        candidate = self.assemble(named(name), self.recipe, {}, shape)
+        candidate = _counted({}, named(name), recipe_values, shape)
         return replace(candidate, params=self.params_of(candidate) or {})
-
-    def assemble(
-        self, architecture: Architecture, recipe: Recipe, params: Mapping[str, Value], shape: ImageShape
-    ) -> Candidate:
-        """Count the cost of a network and put it together with a recipe; limits are not applied."""
-        counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
-        return Candidate(params, architecture, recipe, counted, self.searched_recipe)
 
     def params_of(self, candidate: Candidate) -> dict[str, Value] | None:
         """Return parameters that describe a candidate, None where there are none; limits are not applied."""
@@ -145,11 +115,27 @@ class Space:
             if parameter.is_active(params):
                 params[parameter.name] = _described(parameter, candidate)
         try:
-            found = self._architecture(params)
-            is_same = architecture_id(found) == candidate.architecture_id
+            is_same = architecture_id(self._architecture(params)) == candidate.architecture_id
         except InfeasibleError:
             return None
-        return params if is_same and self._recipe(params) == candidate.recipe else None
+        return params if is_same and self._recipe_values(params) == candidate.recipe_values else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what the space holds as plain JSON values: every axis with its value or domain, and the limits."""
+        network, stages = self._template
+        values = {
+            **network,
+            **{f"{name}_{i}": value for i, stage in enumerate(stages, 1) for name, value in stage.items()},
+        }
+        axes = {name: name_of(value) if isinstance(value, Enum) else value for name, value in values.items()}
+        searched: dict[str, dict[str, str]] = {"architecture": {}, "recipe": {}}
+        for parameter in self.parameters:
+            searched["architecture" if parameter.axis in AXES else "recipe"][parameter.name] = _domain_text(parameter)
+        return {
+            "architecture": {"stages": self.num_stages, **axes, **searched["architecture"]},
+            "recipe": searched["recipe"],
+            "limits": asdict(self.limits),
+        }
 
     def _checked(self, params: Mapping[str, Value]) -> dict[str, Value]:
         """Return the parameters in order, each as the value that its domain holds."""
@@ -158,22 +144,21 @@ class Space:
             if not parameter.is_active(checked):
                 continue
             if parameter.name not in params:
-                raise ValueError(f"{self.path}: parameter {parameter.name!r} is missing")
+                raise ValueError(f"parameter {parameter.name!r} is missing")
             value = parameter.domain.member(params[parameter.name])
             if value is None:
                 got = params[parameter.name]
-                raise ValueError(f"{self.path}: {parameter.name}: got {got!r}, expected {parameter.domain}")
+                raise ValueError(f"{parameter.name}: got {got!r}, expected {parameter.domain}")
             checked[parameter.name] = value
         if unknown := set(params) - set(checked):
-            raise ValueError(f"{self.path}: {min(unknown)!r} is no parameter, or not one under these conditions")
+            raise ValueError(f"{min(unknown)!r} is no parameter, or not one under these conditions")
         return checked
 
     def _unlimited(self, params: dict[str, Value], shape: ImageShape) -> Candidate:
-        return self.assemble(self._architecture(params), self._recipe(params), params, shape)
+        return _counted(params, self._architecture(params), self._recipe_values(params), shape)
 
-    def _recipe(self, params: Mapping[str, Value]) -> Recipe:
-        searched: dict[str, Any] = {name: params[name] for name in self.searched_recipe}
-        return replace(self.recipe, **searched) if searched else self.recipe
+    def _recipe_values(self, params: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: params[name] for name in self.searched_recipe}
 
     def _architecture(self, params: Mapping[str, Value]) -> Architecture:
         fixed, fixed_stages = self._template
@@ -201,6 +186,19 @@ _MEMBERS: Mapping[str, Mapping[Value | None, Any]] = {
 """Members of the enum axes by YAML name; made once, since candidates are refused by the thousand."""
 
 
+def _counted(
+    params: Mapping[str, Value], architecture: Architecture, recipe_values: Mapping[str, Value], shape: ImageShape
+) -> Candidate:
+    """Count the cost of a network; limits are not applied."""
+    counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
+    return Candidate(params, architecture, recipe_values, counted)
+
+
+def _domain_text(parameter: Parameter) -> str:
+    conditions = " and ".join(map(str, parameter.when))
+    return f"{parameter.domain}" + (f" when {conditions}" if conditions else "")
+
+
 def _place(
     setting: Parameter | Fixed, value: Value | None, network: dict[str, Any], stages: list[dict[str, Any]]
 ) -> None:
@@ -217,7 +215,7 @@ def _described(parameter: Parameter, candidate: Candidate) -> Value:
     """Return the value by which a parameter would describe a candidate, the domain's centre where it cannot."""
     architecture = candidate.architecture
     if parameter.axis not in AXES:
-        values = [getattr(candidate.recipe, parameter.axis)]
+        values = [candidate.recipe_values[parameter.axis]]
     elif not AXES[parameter.axis].per_stage:
         values = [getattr(architecture, parameter.axis)]
     else:

@@ -11,11 +11,9 @@ from statistics import median
 from ressearch.arch import InfeasibleError
 from ressearch.images import ImageShape
 from ressearch.space.domains import Choice, Domain, Value, random_choose
-from ressearch.space.loader import line_of
+from ressearch.space.limits import Limits
 from ressearch.space.parameters import Parameter
-from ressearch.space.settings import Limits
 from ressearch.space.space import Candidate, Space
-from ressearch.space.yaml_nodes import SpaceError
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Report:
     num_macs: Spread | None
 
 
-def check(space: Space, shape: ImageShape, *, samples: int = 2000, seed: int = 0) -> Report:
+def survey(space: Space, shape: ImageShape, *, samples: int = 2000, seed: int = 0) -> Report:
     """Look at `samples` random points, or at every point of a finite space that has no more."""
     is_exact = not space.continuous and space.size <= samples
     points = list(space.enumerate() if is_exact else _drawn(space, Random(seed), samples))
@@ -116,6 +114,18 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
+class UnmetLimitError(ValueError):
+    """No network of the space was found within its limits.
+
+    Attributes:
+        keys: The path of the value that nothing meets, such as ("limits", "num_params", "max").
+    """
+
+    def __init__(self, keys: tuple[str, ...], message: str) -> None:
+        super().__init__(message)
+        self.keys = keys
+
+
 def check_limits(space: Space, shape: ImageShape, *, seed: int = 0) -> None:
     """See to it that some network of the space is within its limits.
 
@@ -123,14 +133,13 @@ def check_limits(space: Space, shape: ImageShape, *, seed: int = 0) -> None:
     time; so it may refuse a space whose few networks are hidden well, and the message says how far it came.
 
     Raises:
-        SpaceError: At the line of the limit that nothing was found to meet.
+        UnmetLimitError: With the limit that nothing was found to meet.
     """
     free, rng = replace(space, limits=Limits()), Random(seed)
     starts = [found for params in _drawn(free, rng, 300) if (found := _tried(free, params, shape))]
     if not starts:
-        example = check(free, shape, samples=300, seed=seed).refusals[0].example
-        where = f"{space.path}:{line_of(space, 'architecture')}: architecture"
-        raise SpaceError(f"{where}: none of 300 drawn points is a network; most often: {example}")
+        example = survey(free, shape, samples=300, seed=seed).refusals[0].example
+        raise UnmetLimitError(("architecture",), f"none of 300 drawn points is a network; most often: {example}")
 
     def nearest(distance: Callable[[Candidate], float]) -> Candidate:
         best = sorted(starts, key=distance)[:3]
@@ -139,13 +148,12 @@ def check_limits(space: Space, shape: ImageShape, *, seed: int = 0) -> None:
     reached = nearest(lambda candidate: sum(_excesses(space.limits, candidate).values()))
     for name, bound in _excesses(space.limits, reached):
         limit = getattr(getattr(space.limits, name), bound)
-        where = f"{space.path}:{line_of(space, 'limits', name, bound)}: limits.{name}.{bound}: got {limit:,}"
         sign, word = (1, "smallest") if bound == "max" else (-1, "largest")
         extreme = _counted(nearest(partial(_signed, name=name, sign=sign)), name)
-        if sign * (extreme - limit) > 0:
-            raise SpaceError(f"{where}, which nothing meets: the {word} {name} found is {extreme:,}")
-        got = _counted(reached, name)
-        raise SpaceError(f"{where}, which nothing meets together with the other limits: nearest found is {got:,}")
+        told = f"which nothing meets: the {word} {name} found is {extreme:,}"
+        if sign * (extreme - limit) <= 0:
+            told = f"which nothing meets together with the other limits: nearest found is {_counted(reached, name):,}"
+        raise UnmetLimitError(("limits", name, bound), f"got {limit:,}, {told}")
 
 
 def _counted(candidate: Candidate, name: str) -> int:

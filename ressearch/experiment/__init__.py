@@ -1,0 +1,16 @@
+"""A space with all that a study of it needs: images, recipe, objectives, sampler, scheduler, budget. No torch."""
+
+from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session
+from ressearch.experiment.loader import load_experiment
+from ressearch.experiment.objectives import OBJECTIVES, Objective
+
+__all__ = [
+    "OBJECTIVES",
+    "Budget",
+    "Experiment",
+    "Objective",
+    "Origin",
+    "Resources",
+    "Session",
+    "load_experiment",
+]

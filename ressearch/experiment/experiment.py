@@ -1,0 +1,178 @@
+"""An experiment: a space with all that a study of it needs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.images import ImageShape
+from ressearch.samplers import SAMPLERS, SamplerSettings, Tpe
+from ressearch.schedulers import SCHEDULERS, Asha, SchedulerSettings
+from ressearch.space import Candidate, Space, Value
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Share of the machine; workers None is as many as it holds."""
+
+    workers: int | None = None
+    cpus_per_trial: int = 1
+    gpus_per_trial: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("workers", "cpus_per_trial"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} >= 1 must hold, got {value}")
+        if not 0 < self.gpus_per_trial <= 1:
+            raise ValueError(f"0 < gpus_per_trial <= 1 must hold, got {self.gpus_per_trial:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """When a search ends; None leaves it to the command."""
+
+    trials: int | None = None
+    """Finished trials in the end, those of earlier sessions and the baselines included."""
+
+    def __post_init__(self) -> None:
+        if self.trials is not None and self.trials < 1:
+            raise ValueError(f"trials >= 1 must hold, got {self.trials}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where an experiment comes from. `text` is the YAML as it was read, `question` its first comment line."""
+
+    path: str = ""
+    text: str = ""
+    question: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """The parts that no score depends on: they may differ from one session of a study to the next."""
+
+    resources: Resources = field(default_factory=Resources)
+    budget: Budget = field(default_factory=Budget)
+    baselines: tuple[str, ...] = ()
+    """Names of networks of the literature that are trained first, for comparison."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """What a YAML file says. All but `origin` and `session` stays the same for the whole life of a study.
+
+    recipe: fixed fields and, for the searched ones, their defaults. Its epochs are the fidelity at which trials are
+        compared; resolution and number of images are with `images`.
+    seed: of the study: which images validate, what samplers draw, and every trial's own seed follow from it.
+    """
+
+    space: Space
+    images: Source = field(default_factory=Source)
+    recipe: Recipe = field(default_factory=Recipe)
+    objectives: tuple[str, ...] = ("val_accuracy",)
+    sampler: SamplerSettings = field(default_factory=Tpe)
+    scheduler: SchedulerSettings = field(default_factory=Asha)
+    seed: int = 0
+    session: Session = field(default_factory=Session)
+    origin: Origin = field(default_factory=Origin)
+
+    def __post_init__(self) -> None:
+        for name in self.objectives:
+            if name not in OBJECTIVES:
+                raise ValueError(f"objectives: got {name!r}, expected some of {', '.join(OBJECTIVES)}")
+        if self.objectives[:1] != ("val_accuracy",):
+            raise ValueError(f"the first objective must be val_accuracy, got {', '.join(self.objectives) or 'none'}")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"0 <= seed < 2**32 must hold, got {self.seed}")
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return Path(self.origin.path).stem or "experiment"
+
+    @cached_property
+    def shape(self) -> ImageShape:
+        """What networks must fit.
+
+        Raises:
+            ValueError: If the files of the images are missing or wrongly laid out.
+        """
+        return self.images.describe()
+
+    def candidate(self, params: Mapping[str, Value]) -> Candidate:
+        """Resolve parameters to a candidate for these images; raises as `Space.candidate`."""
+        return self.space.candidate(params, self.shape)
+
+    def baseline(self, name: str) -> Candidate:
+        """Return a network of the literature with this experiment's recipe; limits are not applied."""
+        values = {field: getattr(self.recipe, field) for field in self.space.searched_recipe}
+        return self.space.baseline(name, values, self.shape)
+
+    def recipe_of(self, candidate: Candidate) -> Recipe:
+        """Return the recipe that a candidate is trained with."""
+        values: dict[str, Any] = dict(candidate.recipe_values)
+        return replace(self.recipe, **values) if values else self.recipe
+
+    def misfits(self, trials: int | None = None) -> dict[str, str]:
+        """Return why sampler or scheduler cannot serve this experiment, by section; empty if all fits.
+
+        Args:
+            trials: Finished trials in the end; the budget's if None.
+        """
+        target = trials or self.session.budget.trials
+        found = {
+            "sampler": self.sampler.misfit(self.space, self.objectives, target),
+            "scheduler": self.scheduler.misfit(self.recipe.epochs),
+        }
+        return {section: reason for section, reason in found.items() if reason}
+
+    def notes(self) -> list[str]:
+        """Return what works, but not as well as one may think."""
+        sampler, scheduler = name_in(SAMPLERS, self.sampler), name_in(SCHEDULERS, self.scheduler)
+        if self.scheduler.stops and not self.sampler.learns_from_stopped and self.sampler.learns:
+            return [f"sampler {sampler} learns nothing from the trials that {scheduler} stops early"]
+        return []
+
+    def terms(self) -> dict[str, Any]:
+        """Return all that must stay the same while a study goes on, flat: plain JSON values by dotted key."""
+        space = self.space.to_dict()
+        recipe = {name: value for name, value in asdict(self.recipe).items() if name not in self.space.searched_recipe}
+        parts = {
+            **space,
+            "data": self.images.to_dict(),
+            "recipe": {**recipe, **space["recipe"]},
+            "objectives": list(self.objectives),
+            "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},
+            "scheduler": {"name": name_in(SCHEDULERS, self.scheduler), **vars(self.scheduler)},
+            "seed": self.seed,
+        }
+        return dict(_flat(parts))
+
+    def changed_since(self, terms: Mapping[str, Any]) -> str | None:
+        """Return the first of a study's terms that this experiment does not keep, in words; None if it keeps all.
+
+        What the version that began the study did not know of yet is not compared.
+        """
+        now = self.terms()
+        for key, value in terms.items():
+            if now.get(key) != value:
+                return f"{key} is {now.get(key)}, and was {value}"
+        return None
+
+
+def name_in(rows: Mapping[str, type], settings: object) -> str:
+    """Return the YAML name of settings."""
+    return next((name for name, row in rows.items() if type(settings) is row), type(settings).__name__)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else [(f"{prefix}{name}", value)]
+    return found

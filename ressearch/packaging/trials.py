@@ -1,0 +1,52 @@
+"""Trained networks of a study as bundles."""
+
+import tempfile
+from pathlib import Path
+
+from ressearch.packaging.bundle import Format, export_bundle
+from ressearch.store.files import BEST
+from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.study_record import StudyRecord
+
+
+def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format: Format = "module") -> None:
+    """Write the trained network of a trial.
+
+    Raises:
+        StudyError: If the trial has no trained weights.
+        ExportError: If the files cannot be written, or do not give the outputs of the trained network.
+    """
+    from safetensors.torch import load_file
+
+    origin: dict[str, str | int | float] = {
+        "study": study.name,
+        "trial": trial.number,
+        **({"baseline": trial.baseline} if trial.baseline else {}),
+        "architecture_id": trial.architecture_id,
+        "val_accuracy": round(trial.val_accuracy or 0.0, 4),
+        "epochs": trial.epochs,
+    }
+    export_bundle(
+        directory,
+        architecture=trial.build_architecture(),
+        shape=study.shape,
+        state=load_file(study.weights_of(trial)),
+        name=trial.baseline or f"{study.name}-{trial.number}",
+        origin=origin,
+        normalisation=study.manifest["normalisation"],
+        format=format,
+    )
+
+
+def export_best(study: StudyRecord) -> None:
+    """Bring `best/` of a study up to date, if it has a best trial; what else somebody keeps there stays."""
+    best = best_of(study.trials)
+    if best is None:
+        return
+    target = study.directory / BEST
+    target.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=study.directory, prefix=".best-") as scratch:
+        fresh = Path(scratch) / BEST
+        export_trial(study, best, fresh)
+        for file in fresh.iterdir():
+            file.replace(target / file.name)

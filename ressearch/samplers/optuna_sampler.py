@@ -1,0 +1,112 @@
+"""Optuna's samplers behind our contract."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from optuna.samplers import BaseSampler
+from optuna.trial import Trial, TrialState
+
+from ressearch.samplers.sampler import Params, Sampler, Task
+from ressearch.store.distributions import distribution_of, suggested
+from ressearch.store.optuna_study import in_memory
+from ressearch.store.record import INFRASTRUCTURE, TrialRecord
+
+STARTUP_TRIALS = 10
+"""Trials drawn at random before there is something to learn from (Optuna's own default)."""
+
+
+class OptunaSampler(Sampler):
+    """Asks a copy of the study in memory, which also holds the refused candidates.
+
+    Those are pruned trials that violate a constraint there, which TPE ranks below every feasible one. They never reach
+    the storage, so no trial number is spent and no made-up score is told: Optuna's TPE would rank any such score above
+    every stopped trial.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        sampler: BaseSampler,
+        *,
+        num_startup: int = STARTUP_TRIALS,
+        system_attributes: Callable[[int], Mapping[str, Any]] = lambda _: {},
+    ) -> None:
+        """Start with an empty copy; `system_attributes` of the k-th complete trial of earlier sessions, 0 the first."""
+        self._task = task
+        self._num_startup = num_startup
+        self._system_attributes = system_attributes
+        self._study, self._copy = in_memory(sampler, task.directions)
+        self._distributions = {parameter.name: distribution_of(parameter.domain) for parameter in task.space.parameters}
+        self._asked: Trial | None = None
+        self._copy_ids: dict[int, int] = {}
+        self._num_learned = 0
+
+    def ask(self) -> Params | None:
+        """Return what Optuna proposes, None while there is too little to learn from."""
+        if self._num_learned < self._num_startup:
+            return None
+        trial = self._asked = self._study.ask()
+        return self._task.space.draw(lambda name, domain: suggested(trial, name, domain))
+
+    def refuse(self, *, is_duplicate: bool) -> None:
+        """Tell Optuna; a duplicate of a good candidate is no reason to avoid its region."""
+        if self._asked is None:
+            return
+        if not is_duplicate:
+            self._asked.set_constraint("refused", 1.0)
+        self._study.tell(self._asked, state=TrialState.FAIL if is_duplicate else TrialState.PRUNED)
+        self._asked = None
+
+    def begin(self, number: int, params: Params) -> None:
+        """Keep the point as a running trial, so that its neighbourhood is not proposed meanwhile."""
+        if self._asked is not None:
+            self._copy_ids[number] = self._copy.trial_id(self._asked.number)
+            self._asked = None
+        elif params:
+            self._copy_ids[number] = self._copy.open(params, self._distributions, {})
+
+    def tell(self, record: TrialRecord) -> None:
+        """Close the running trial; a failure of its own counts as stopped before the first epoch."""
+        copy_id = self._copy_ids.pop(record.number, None)
+        if copy_id is None:
+            return
+        if record.reason in INFRASTRUCTURE:
+            self._copy.close(copy_id, TrialState.FAIL, None, {})
+            return
+        self._num_learned += 1
+        state, values = self._outcome(record)
+        if state is TrialState.PRUNED and record.state == "failed":
+            self._copy.close(copy_id, state, None, {})
+            return
+        for epoch, value in self._intermediate(record).items():
+            self._copy.report(copy_id, epoch, value)
+        self._copy.close(copy_id, state, values, {})
+
+    def restore(self, records: Iterable[TrialRecord]) -> None:
+        """Add the complete and the stopped trials."""
+        num_complete = 0
+        for record in records:
+            if record.params and record.state in ("complete", "pruned"):
+                state, values = self._outcome(record)
+                self._copy.add(
+                    record.params,
+                    self._distributions,
+                    state=state,
+                    values=values,
+                    intermediate=self._intermediate(record),
+                    system_attributes=self._system_attributes(num_complete) if state is TrialState.COMPLETE else {},
+                )
+                num_complete += state is TrialState.COMPLETE
+                self._num_learned += 1
+
+    def _outcome(self, record: TrialRecord) -> tuple[TrialState, list[float] | None]:
+        measures = record.measures or {}
+        values = [measures[name] for name in self._task.objectives if name in measures]
+        state = TrialState.COMPLETE if record.state == "complete" else TrialState.PRUNED
+        return state, values if len(values) == len(self._task.objectives) else None
+
+    def _intermediate(self, record: TrialRecord) -> dict[int, float]:
+        """Return the curve; TPE fails on one where there are several objectives."""
+        if len(self._task.objectives) > 1:
+            return {}
+        return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in record.curve}

@@ -1,0 +1,160 @@
+"""Hyperband: successive halving in brackets that start with many short trials, or with few long ones."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hyperband(SchedulerSettings):
+    """Fill brackets of trials; at each rung a bracket's trials pause until all are there, and the best share goes on.
+
+    A bracket with s rungs starts ceil((s_max + 1) / (s + 1) * eta ** s) trials and judges them first after
+    epochs / eta ** s epochs; eta is the reduction factor. When all brackets are full, they are filled anew.
+
+    Source: Li et al. 2018, arXiv:1603.06560, algorithm 1.
+    """
+
+    first_rung: int = 1
+    """Least number of epochs before a trial is judged."""
+
+    reduction_factor: int = 3
+    """Every rung lets the best 1 / reduction_factor pass."""
+
+    def __post_init__(self) -> None:
+        check_at_least(self, first_rung=1, reduction_factor=2)
+
+    def misfit(self, num_epochs: int) -> str | None:
+        """Return why the first rung does not suit trials of this length."""
+        if self.first_rung <= num_epochs:
+            return None
+        return f"first_rung <= epochs must hold, got first_rung {self.first_rung} and epochs {num_epochs}"
+
+    def start(self, num_epochs: int) -> "HyperbandRule":
+        """Return the rule."""
+        return HyperbandRule(brackets(num_epochs, self.first_rung, self.reduction_factor), self.reduction_factor)
+
+
+def brackets(num_epochs: int, first_rung: int, reduction_factor: int) -> list[tuple[int, tuple[int, ...]]]:
+    """Return (number of trials, epochs of the rungs) of every bracket, the one with the most rungs first."""
+    most = 0
+    while first_rung * reduction_factor ** (most + 1) <= num_epochs:
+        most += 1
+    found = []
+    for count in range(most, -1, -1):
+        num_trials = math.ceil((most + 1) / (count + 1) * reduction_factor**count)
+        rungs = tuple(num_epochs // reduction_factor ** (count - rung) for rung in range(count))
+        found.append((num_trials, rungs))
+    return found
+
+
+@dataclass
+class _Rung:
+    """Trials that must arrive at an epoch, and the values of those that have."""
+
+    epoch: int
+    members: set[int] = field(default_factory=set)
+    values: dict[int, float] = field(default_factory=dict)
+    is_judged: bool = False
+
+
+@dataclass
+class _Bracket:
+    """Trials that compete with each other. The rungs' members are those that the rung before let pass."""
+
+    size: int
+    rungs: list[_Rung]
+    members: set[int] = field(default_factory=set)
+    gone: set[int] = field(default_factory=set)
+    """Trials that report no more."""
+
+    def rung_at(self, epoch: int) -> _Rung | None:
+        return next((rung for rung in self.rungs if rung.epoch == epoch), None)
+
+
+class HyperbandRule(Rule):
+    """The brackets that are being filled or judged."""
+
+    def __init__(self, plan: list[tuple[int, tuple[int, ...]]], reduction_factor: int) -> None:
+        self._plan = plan
+        self._reduction_factor = reduction_factor
+        self._brackets: list[_Bracket] = []
+        self._bracket_of: dict[int, _Bracket] = {}
+        self._decided: dict[int, Decision] = {}
+        self.pauses_at = frozenset(epoch for _, rungs in plan for epoch in rungs)
+
+    def record(self, number: int, epoch: int, value: float) -> None:
+        """Note a value: a baseline has a place in its bracket, but is not waited for when it leaves."""
+        bracket = self._joined(number)
+        rung = bracket.rung_at(epoch)
+        if rung and not rung.is_judged:
+            rung.members.add(number)
+            rung.values[number] = value if math.isfinite(value) else -math.inf
+            self._judge(bracket, rung)
+
+    def decide(self, number: int, epoch: int, value: float) -> Decision:
+        """Pause at a rung, unless this trial is the last one that the rung waits for, or comes after its judgement."""
+        rung = self._joined(number).rung_at(epoch)
+        if rung is None:
+            return Decision.GO
+        if rung.is_judged:
+            rung.values[number] = value
+            return Decision.GO if number in self._best(rung) else Decision.STOP
+        self.record(number, epoch, value)
+        return self._decided.pop(number, Decision.PAUSE)
+
+    def ended(self, number: int) -> None:
+        """Wait no longer for a trial."""
+        self._decided.pop(number, None)
+        if bracket := self._bracket_of.get(number):
+            bracket.gone.add(number)
+            for rung in bracket.rungs:
+                self._judge(bracket, rung)
+
+    def resumed(self, *, is_idle: bool) -> Mapping[int, Decision]:
+        """Return what is decided; when nothing else can be done, rungs are judged with the trials they have."""
+        if is_idle and not self._decided:
+            for bracket in self._brackets:
+                for rung in bracket.rungs:
+                    if rung.values and not rung.is_judged:
+                        self._close(bracket, rung)
+                        break
+        decided, self._decided = self._decided, {}
+        return decided
+
+    def _joined(self, number: int) -> _Bracket:
+        """Return the bracket of a trial; a new trial joins the first one that has a place."""
+        if number not in self._bracket_of:
+            if not self._brackets or len(self._brackets[-1].members) >= self._brackets[-1].size:
+                size, epochs = self._plan[len(self._brackets) % len(self._plan)]
+                self._brackets.append(_Bracket(size, [_Rung(epoch) for epoch in epochs]))
+            bracket = self._bracket_of[number] = self._brackets[-1]
+            bracket.members.add(number)
+            if bracket.rungs:
+                bracket.rungs[0].members.add(number)
+        return self._bracket_of[number]
+
+    def _judge(self, bracket: _Bracket, rung: _Rung) -> None:
+        """Close a rung when everybody who can still come has come."""
+        is_filled = len(bracket.members) >= bracket.size
+        is_awaited = rung.members - bracket.gone - set(rung.values)
+        is_reachable = rung is bracket.rungs[0] or bracket.rungs[bracket.rungs.index(rung) - 1].is_judged
+        if rung.values and is_filled and is_reachable and not is_awaited and not rung.is_judged:
+            self._close(bracket, rung)
+
+    def _close(self, bracket: _Bracket, rung: _Rung) -> None:
+        """Let the best share of a rung's trials go on; the rung that follows waits for them."""
+        rung.is_judged = True
+        keep = self._best(rung)
+        for number in set(rung.values) - bracket.gone:
+            self._decided[number] = Decision.GO if number in keep else Decision.STOP
+        following = bracket.rungs[bracket.rungs.index(rung) + 1 :]
+        if following:
+            following[0].members |= keep
+
+    def _best(self, rung: _Rung) -> set[int]:
+        """Return the best 1 / reduction_factor of those that reached a rung, one at least; the earlier of equals."""
+        order = sorted(rung.values, key=lambda number: (-rung.values[number], number))
+        return set(order[: max(1, len(order) // self._reduction_factor)])

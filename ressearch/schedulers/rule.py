@@ -1,0 +1,76 @@
+"""What every scheduler is: settings from the YAML file, which start a rule that judges the trials of one study."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import Enum
+from typing import ClassVar
+
+
+class Decision(Enum):
+    """What becomes of a trial after an epoch."""
+
+    GO = "train the next epoch"
+    STOP = "end here: pruned"
+    PAUSE = "save a checkpoint and wait until the rule resumes or stops it"
+
+
+class Rule(ABC):
+    """A scheduler at work in one study. It knows nothing but values by trial and epoch; the higher value is better.
+
+    A study that is carried on replays its curves through `record`, so a rule decides alike in every session and on
+    every backend.
+
+    Attributes:
+        pauses_at: Epochs after which `decide` may say PAUSE. Workers save a checkpoint there.
+    """
+
+    pauses_at: frozenset[int] = frozenset()
+
+    @abstractmethod
+    def decide(self, number: int, epoch: int, value: float) -> Decision:
+        """Note a value of a trial and say how it goes on. Not asked after the last epoch."""
+
+    @abstractmethod
+    def record(self, number: int, epoch: int, value: float) -> None:
+        """Note a value without a decision: a baseline's, or one of an earlier session."""
+
+    def ended(self, number: int) -> None:  # noqa: B027 - most rules need not know
+        """Note that a trial reports no more, for whatever reason."""
+
+    def resumed(self, *, is_idle: bool) -> Mapping[int, Decision]:  # noqa: ARG002 - for rules that pause
+        """Return the paused trials that the rule has decided on since the last call: GO on, or STOP.
+
+        Args:
+            is_idle: Whether nothing runs and no trial can begin, so that waiting any longer is in vain.
+        """
+        return {}
+
+
+class SchedulerSettings(ABC):
+    """One row: a frozen dataclass of the options that a YAML file may give, with the scheduler's docstring as help.
+
+    The fields have defaults, and `__post_init__` raises ValueError for what is out of range.
+    """
+
+    stops: ClassVar[bool] = True
+    """Whether the rule ends trials early, so that samplers see short ones."""
+
+    def misfit(self, num_epochs: int) -> str | None:  # noqa: ARG002 - most fit any length
+        """Return why these settings do not suit trials of this length, starting with the field's name."""
+        return None
+
+    @abstractmethod
+    def start(self, num_epochs: int) -> Rule:
+        """Return a rule for trials of `num_epochs` epochs."""
+
+
+def check_at_least(settings: object, **least: float) -> None:
+    """Check lower bounds of fields; None is left alone.
+
+    Raises:
+        ValueError: Naming the field, what must hold and what was got.
+    """
+    for name, bound in least.items():
+        value = getattr(settings, name)
+        if value is not None and value < bound:
+            raise ValueError(f"{name} >= {bound:g} must hold, got {value:g}")

@@ -1,0 +1,95 @@
+"""Which candidate comes next: the sampler's proposals and random draws, without refused ones and duplicates."""
+
+import random
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from ressearch.arch import InfeasibleError
+from ressearch.experiment import Experiment
+from ressearch.experiment.objectives import directions_of
+from ressearch.samplers import Task
+from ressearch.space import Candidate, Value, random_choose
+from ressearch.store.record import TrialRecord
+
+MAX_DRAWS = 20_000
+"""Refused random draws in a row after which the space counts as exhausted."""
+MAX_SCANNED = 20_000
+"""Largest number of points that are gone through one by one instead, which finds whatever is left."""
+MAX_DRAWS_BEFORE_SCAN = 20
+"""Refused random draws in a row after which a space of that size is gone through."""
+DUPLICATE = "duplicate"
+"""The rule that counts candidates which are trained already."""
+
+
+class CandidateSource:
+    """Proposes candidates that are feasible, within the limits and new.
+
+    Attributes:
+        refused: Number of refused candidates by rule.
+    """
+
+    def __init__(self, experiment: Experiment, seed: int) -> None:
+        objectives = experiment.objectives
+        directions = tuple(directions_of(objectives))
+        self.refused: Counter[str] = Counter()
+        self._experiment = experiment
+        task = Task(space=experiment.space, objectives=objectives, directions=directions, seed=seed)
+        self._sampler = experiment.sampler.start(task)
+        self._random = random.Random(seed)
+        self._seen: set[str] = set()
+        self._scan = experiment.space.enumerate() if self._is_small else iter(())
+
+    def restore(self, records: Iterable[TrialRecord]) -> None:
+        """Learn from the trials of earlier sessions; those that are paused are under way."""
+        records = list(records)
+        self._seen |= {record.candidate_id for record in records}
+        self._sampler.restore(record for record in records if not record.is_open)
+        for record in records:
+            if record.is_open:
+                self._sampler.begin(record.number, record.params)
+
+    def begin(self, number: int, candidate: Candidate) -> None:
+        """Note that a trial trains a candidate: the one proposed last, or a given one."""
+        self._seen.add(candidate.id)
+        self._sampler.begin(number, candidate.params)
+
+    def tell(self, record: TrialRecord) -> None:
+        """Tell the sampler how a trial has ended."""
+        self._sampler.tell(record)
+
+    def propose(self) -> Candidate | None:
+        """Return the next candidate, or None when nothing new can be found."""
+        for _ in range(self._sampler.max_refusals):
+            params = self._sampler.ask()
+            if params is None:
+                break
+            candidate, rule = self._tried(params)
+            if candidate:
+                return candidate
+            self._sampler.refuse(is_duplicate=rule == DUPLICATE)
+        return self._drawn()
+
+    def _drawn(self) -> Candidate | None:
+        choose = random_choose(self._random)
+        for _ in range(MAX_DRAWS_BEFORE_SCAN if self._is_small else MAX_DRAWS):
+            candidate, _ = self._tried(self._experiment.space.draw(choose))
+            if candidate:
+                return candidate
+        tried = (self._tried(params)[0] for params in self._scan)
+        return next((candidate for candidate in tried if candidate), None)
+
+    @property
+    def _is_small(self) -> bool:
+        space = self._experiment.space
+        return not space.continuous and space.size <= MAX_SCANNED
+
+    def _tried(self, params: Mapping[str, Value]) -> tuple[Candidate | None, str]:
+        """Return the candidate of a point, or the rule that refuses it."""
+        try:
+            candidate = self._experiment.candidate(params)
+            rule = DUPLICATE if candidate.id in self._seen else ""
+        except InfeasibleError as error:
+            candidate, rule = None, error.rule
+        if rule:
+            self.refused[rule] += 1
+        return (None if rule else candidate), rule

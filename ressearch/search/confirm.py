@@ -1,0 +1,234 @@
+"""Confirmation: the best networks of a study and its baselines trained again with fresh seeds, and tested once each."""
+
+import statistics
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from ressearch.experiment import Resources
+from ressearch.schedulers import Decision
+from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, advanced, ended, failed, trial_seed
+from ressearch.search.restore import end_leftovers
+from ressearch.search.search import Tell
+from ressearch.search.session import kept_terms
+from ressearch.store.files import StudyError
+from ressearch.store.optuna_study import writable
+from ressearch.store.record import INFRASTRUCTURE, TrialRecord
+from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
+from ressearch.store.trial_store import TrialStore
+from ressearch.training.data import Prepared, prepare
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
+
+MEASURE = "test_accuracy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """A network with the recipe that it is trained with; equal names are the same training but for the seed."""
+
+    name: str
+    trial: TrialRecord
+    recipe: Recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmed:
+    """What came of a contestant: test accuracies (0..1), one for each seed that was trained to the end."""
+
+    contestant: Contestant
+    accuracies: tuple[float, ...]
+
+    @property
+    def mean(self) -> float | None:
+        """Mean over the seeds, None if there are none."""
+        return statistics.mean(self.accuracies) if self.accuracies else None
+
+    @property
+    def std(self) -> float | None:
+        """Standard deviation over the seeds, None with fewer than two."""
+        return statistics.stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+
+class Confirmation:
+    """Gives the trainings of some contestants with some seeds, but for those that are done. See `Work`."""
+
+    def __init__(
+        self,
+        store: TrialStore,
+        contestants: Sequence[Contestant],
+        seeds: Sequence[int],
+        *,
+        images: Prepared,
+        test: Prepared,
+        resources: Resources,
+        tell: Tell,
+    ) -> None:
+        self.resources = resources
+        self.num_workers = 0
+        self.records = {record.number: record for record in end_leftovers(store)}
+        self._store = store
+        self._images, self._test = images, test
+        self._tell = tell
+        done = {(record.group, record.seed) for record in self.records.values() if record.is_finished}
+        pairs = ((contestant, seed) for seed in seeds for contestant in contestants)
+        self._waiting = deque(pair for pair in pairs if (pair[0].name, pair[1]) not in done)
+
+    def next_trial(self) -> TrialSpec | None:
+        """Begin the next training."""
+        if not self._waiting:
+            return None
+        contestant, seed = self._waiting.popleft()
+        number = len(self.records)
+        record = TrialRecord(
+            **{name: getattr(contestant.trial, name) for name in _KEPT},
+            number=number,
+            state="running",
+            params={},
+            recipe=asdict(contestant.recipe),
+            seed=seed,
+            group=contestant.name,
+        )
+        self._keep(self._store.begin(record))
+        return TrialSpec(
+            number=number,
+            architecture=record.build_architecture(),
+            recipe=contestant.recipe,
+            images=self._images,
+            test=self._test,
+            seed=seed,
+            num_threads=self.resources.cpus_per_trial,
+        )
+
+    def report(self, number: int, progress: Progress) -> Decision:
+        """Record an epoch."""
+        self._store.report(self._keep(advanced(self.records[number], progress)))
+        return Decision.GO
+
+    def finish(self, number: int, result: TrialResult) -> None:
+        """Close a training; one that was lost is trained again by the next call."""
+        self._keep(self._store.close(ended(self.records[number], result)))
+        if result.reason in INFRASTRUCTURE - {"interrupted"}:
+            raise StudyError(
+                f"{self._store.directory}: a training broke down ({result.message}); mend that and give the same "
+                "command again: what is done is not trained again"
+            )
+
+    def interrupt(self) -> None:
+        """Close every running training."""
+        for record in list(self.records.values()):
+            if record.is_open:
+                self.finish(record.number, failed("interrupted", "the run was interrupted"))
+
+    def _keep(self, record: TrialRecord) -> TrialRecord:
+        self.records[record.number] = record
+        self._tell(record)
+        return record
+
+
+_KEPT = (
+    "architecture",
+    "architecture_id",
+    "candidate_id",
+    "num_params",
+    "num_macs",
+    "num_activations",
+    "within_limits",
+    "baseline",
+)
+"""Fields that a training has from the trial that it repeats."""
+
+
+def confirm_study(
+    directory: Path,
+    backend: Backend,
+    *,
+    top: int,
+    num_seeds: int,
+    epochs: int | None,
+    subset: int | None,
+    tell: Tell = lambda _: None,
+) -> list[Confirmed]:
+    """Train the best of a study and its baselines with fresh seeds; the same call again trains what is missing.
+
+    Args:
+        directory: The study.
+        backend: Does the trainings.
+        top: Networks found by the search, the best first.
+        num_seeds: Trainings of each.
+        epochs: Of each training; those of the search if None.
+        subset: Training images; all but the validation images if None.
+        tell: Told of every training that begins, has trained an epoch, or ends.
+
+    Raises:
+        StudyError: If the study is missing or in use, or no trial of it is complete.
+        ValueError: If there are no test images.
+    """
+    for name, value in {"top": top, "seeds": num_seeds, "epochs": epochs or 1}.items():
+        if value < 1:
+            raise ValueError(f"{name} >= 1 must hold, got {value}")
+    study = open_study(directory)
+    terms = kept_terms(directory)
+    fields = {key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")}
+    source = replace(Source(**fields), subset=subset)
+    contestants = contestants_of(study, top=top, epochs=epochs, num_images=subset)
+    seed = int(terms.get("seed", study.manifest["seed"]))
+    seeds = [trial_seed(seed + 1, index) for index in range(num_seeds)]
+    test = prepare(source, seed=seed, split="test")  # what is wrong with them is said before the training
+    images = prepare(source, seed=seed)
+    store = TrialStore(directory, part=CONFIRMATION)
+    with store.lease(), writable(str(directory)):
+        store.open({MEASURE: "maximize"}, {}, {})
+        work = Confirmation(store, contestants, seeds, images=images, test=test, resources=Resources(), tell=tell)
+        try:
+            backend(work)
+        finally:
+            work.interrupt()
+    return [
+        Confirmed(contestant=contestant, accuracies=_accuracies(work.records.values(), contestant.name, seeds))
+        for contestant in contestants
+    ]
+
+
+def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_images: int | None) -> list[Contestant]:
+    """Return the best networks found, each baseline, and each baseline within the limits with the winner's recipe.
+
+    A search that tunes the recipe owes the baselines the same.
+
+    Raises:
+        StudyError: If no trial is complete.
+    """
+    complete = [trial for trial in study.trials if trial.state == "complete"]
+    found = sorted(
+        (trial for trial in complete if trial.within_limits and not trial.baseline),
+        key=lambda trial: (-(trial.val_accuracy or 0.0), trial.number),
+    )[:top]
+    baselines = [trial for trial in complete if trial.baseline]
+    if not found and not baselines:
+        raise StudyError(f"{study.directory}: no trial is complete, so there is nothing to confirm")
+
+    def contestant(name: str, trial: TrialRecord, recipe: Recipe) -> Contestant:
+        recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
+        images = "all" if num_images is None else f"{num_images:,}"
+        return Contestant(name=f"{name} ({recipe.epochs} epochs, {images} images)", trial=trial, recipe=recipe)
+
+    contestants = [contestant(f"trial {trial.number}", trial, trial.build_recipe()) for trial in found]
+    contestants += [contestant(f"{trial.baseline}", trial, trial.build_recipe()) for trial in baselines]
+    if found:
+        best = found[0]
+        contestants += [
+            contestant(f"{trial.baseline}, recipe of trial {best.number}", trial, best.build_recipe())
+            for trial in baselines
+            if trial.within_limits and best.build_recipe() != trial.build_recipe()
+        ]
+    return contestants
+
+
+def _accuracies(records: Iterable[TrialRecord], name: str, seeds: Sequence[int]) -> tuple[float, ...]:
+    by_seed = {
+        record.seed: (record.measures or {}).get(MEASURE)
+        for record in records
+        if record.group == name and record.state == "complete"
+    }
+    return tuple(value for seed in seeds if (value := by_seed.get(seed)) is not None)

@@ -1,0 +1,259 @@
+"""One session of a study: open its directory, search on a backend, account for it."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from ressearch.experiment import Experiment, Origin
+from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
+from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.search.contract import Backend
+from ressearch.search.search import Search, Tell
+from ressearch.store.files import MANIFEST, SPACE, StudyError, is_study, read_manifest, write_manifest
+from ressearch.store.optuna_study import writable
+from ressearch.store.record import TrialRecord
+from ressearch.store.trial_store import TrialStore
+from ressearch.training.data import Prepared, load, prepare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a display is told before the first trial.
+
+    records: trials of earlier sessions. refused: candidates refused in this session by rule, kept up to date.
+    """
+
+    directory: Path
+    question: str
+    target: int
+    num_epochs: int
+    records: tuple[TrialRecord, ...]
+    refused: Mapping[str, int]
+
+
+Observe = Callable[[Start], AbstractContextManager[Tell]]
+"""Opens a display; it is told of every trial that begins, has trained an epoch, or ends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a session ended."""
+
+    directory: Path
+    num_finished: int
+    target: int
+    exhausted: bool
+    refused: dict[str, int]
+    summary: dict[str, float]
+    """See `account`."""
+
+    @property
+    def was_interrupted(self) -> bool:
+        """Whether trials are left to train."""
+        return self.num_finished < self.target and not self.exhausted
+
+
+def unobserved(_: Start) -> AbstractContextManager[Tell]:
+    """Show nothing."""
+    return nullcontext(lambda _: None)
+
+
+def run_session(
+    experiment: Experiment,
+    directory: Path,
+    backend: Backend,
+    *,
+    trials: int | None = None,
+    observe: Observe = unobserved,
+) -> Outcome:
+    """Search until enough trials of the study have finished in total; the same call again carries on.
+
+    Args:
+        experiment: What to search.
+        directory: The study.
+        backend: Does the trials.
+        trials: Finished trials in the end, those of earlier sessions and the baselines included; the budget's if None.
+        observe: Opens a display.
+
+    Raises:
+        SpaceError: If the space's limits cannot be met, or sampler or scheduler cannot serve it.
+        StudyError: If the study is in use, damaged, or of another experiment.
+        ValueError: If the images cannot be used, or nobody says how many trials.
+    """
+    target = _target(experiment, trials)
+    check_fit(experiment, target)
+    check_feasible(experiment)
+    store = TrialStore(directory)
+    with store.lease():
+        _check_terms(directory, experiment)
+        images = prepare(experiment.images, seed=experiment.seed)
+        manifest = _opened(store, experiment, images)
+        told: list[Tell] = []  # the display opens when the search is restored, and is told from then on
+        search = Search(experiment, store, images, target=target, tell=lambda record: _pass_on(told, record))
+        before, started = {number for number, record in search.records.items() if not record.is_open}, time.time()
+        try:
+            if not search.is_done:
+                with observe(_start(directory, experiment, search)) as tell, writable(str(directory)):
+                    told.append(tell)
+                    backend(search)
+        finally:
+            with suppress(StudyError), writable(str(directory)):  # the first error has been reported
+                search.interrupt()
+            ended = [record for record in search.records.values() if not record.is_open and record.number not in before]
+            summary = account(ended, search.num_workers, time.time() - started)
+            if ended:
+                manifest["sessions"].append({"command": _command(), **summary})
+                write_manifest(directory, manifest)
+    return Outcome(
+        directory=directory,
+        num_finished=search.num_finished,
+        target=target,
+        exhausted=search.exhausted,
+        refused=dict(search.refused),
+        summary=summary,
+    )
+
+
+def _pass_on(told: list[Tell], record: TrialRecord) -> None:
+    for tell in told:
+        tell(record)
+
+
+def account(ended: list[TrialRecord], num_workers: int, seconds: float) -> dict[str, float]:
+    """Return what a session's time went into.
+
+    Args:
+        ended: Trials that ended in the session.
+        num_workers: Trials at a time.
+        seconds: Wall-clock time of the session.
+
+    Returns:
+        seconds, num_trials, num_workers; busy_share, the share of the workers' time between the start of the first
+        trial and the end of the last that went into trials; overhead_per_trial, the rest in worker seconds per trial.
+    """
+    busy = sum(record.seconds for record in ended)
+    starts = [record.ended - record.seconds for record in ended if record.ended is not None]
+    ends = [record.ended for record in ended if record.ended is not None]
+    available = (max(ends) - min(starts)) * num_workers if ends else 0.0
+    return {
+        "seconds": seconds,
+        "num_trials": len(ended),
+        "num_workers": num_workers,
+        "busy_share": min(1.0, busy / available) if available else 0.0,
+        "overhead_per_trial": max(0.0, available - busy) / len(ended) if ended else 0.0,
+    }
+
+
+def _target(experiment: Experiment, trials: int | None) -> int:
+    target = trials if trials is not None else experiment.session.budget.trials
+    if target is None:
+        raise ValueError("say how many trials: --trials N, or `budget: {trials: N}` in the file")
+    if target < 1:
+        raise ValueError(f"--trials >= 1 must hold, got {target}")
+    return target
+
+
+def _check_terms(directory: Path, experiment: Experiment) -> None:
+    """Check that the study, if there is one, was begun with the same terms.
+
+    Raises:
+        StudyError: If trials of two experiments would mix, naming what differs.
+    """
+    if is_study(directory) and (change := experiment.changed_since(kept_terms(directory))):
+        raise StudyError(
+            f"{directory}: this study was begun with another experiment: {change}; "
+            "name another study with --study, or bring the old value back"
+        )
+
+
+def kept_terms(directory: Path) -> Mapping[str, Any]:
+    """Return what a study was begun with; versions that kept no terms left a YAML file, and may have left nothing.
+
+    Raises:
+        StudyError: If there is no study, or it cannot be read.
+    """
+    store = TrialStore(directory)
+    store.open_for_reading()
+    if store.terms is not None:
+        return store.terms
+    return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
+
+
+def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict[str, Any]:
+    """Open the store for writing, keep what the experiment says, and return the manifest of the study."""
+    objectives = {name: OBJECTIVES[name].direction for name in experiment.objectives}
+    domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
+    store.open(objectives, domains, experiment.terms())
+    if _says(experiment.origin, experiment):
+        (store.directory / SPACE).write_text(experiment.origin.text)
+    if (store.directory / MANIFEST).is_file():
+        return read_manifest(store.directory)
+    manifest = _manifest(experiment, images)
+    write_manifest(store.directory, manifest)
+    return manifest
+
+
+def _says(origin: Origin, experiment: Experiment) -> bool:
+    """Tell whether the YAML that an experiment was read from still says all of it: Python may have changed it since."""
+    return bool(origin.text) and parse_experiment(origin.text, origin.path) == experiment
+
+
+def _start(directory: Path, experiment: Experiment, search: Search) -> Start:
+    return Start(
+        directory=directory,
+        question=experiment.origin.question,
+        target=search.target,
+        num_epochs=experiment.recipe.epochs,
+        records=tuple(search.records.values()),
+        refused=search.refused,
+    )
+
+
+def _manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "space": experiment.name,
+        "question": experiment.origin.question,
+        "command": _command(),
+        "seed": experiment.seed,
+        "shape": asdict(experiment.shape),
+        "normalisation": load(images, "cpu").normalisation,
+        "epochs": experiment.recipe.epochs,
+        "objectives": list(experiment.objectives),
+        "commit": _commit(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "torchvision", "optuna", "ray")},
+        },
+        "device": _device(),
+        "sessions": [],
+    }
+
+
+def _command() -> str:
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _commit() -> str | None:
+    """Return the commit of the code that runs, None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _device() -> dict[str, Any]:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count(), "gpus": gpus}

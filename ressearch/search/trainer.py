@@ -1,0 +1,105 @@
+"""The one training: from a `TrialSpec` to its epochs and its result. Knows neither Optuna nor Ray."""
+
+import ctypes
+import gc
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from ressearch.arch import cost, plan
+from ressearch.experiment.objectives import Trained, measured
+from ressearch.model import build
+from ressearch.search.contract import Progress, TrialResult, TrialSpec
+from ressearch.training.data import Images, Prepared, load, load_test
+from ressearch.training.loop import TrainingError, evaluate, train
+
+
+def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+    """Train one network; yield every epoch and, last, the result, whatever happens.
+
+    The same spec gives the same numbers on the same device.
+    """
+    started = time.perf_counter()
+    curve = list(spec.curve)
+
+    def seconds() -> float:
+        return spec.seconds + time.perf_counter() - started
+
+    def ended(reason: str | None, message: str = "", measures: Mapping[str, float] | None = None) -> TrialResult:
+        known = {"curve": tuple(curve), "seconds": seconds()}
+        return TrialResult(measures=measures or {}, reason=reason, message=message, **known)  # type: ignore[arg-type]
+
+    try:
+        _return_memory()
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        images, network = _prepared(spec, device)
+        for epoch in train(network, images, spec.recipe, seed=spec.seed, device=device):
+            curve.append(asdict(epoch))
+            yield Progress(epoch=epoch, seconds=seconds())
+        measures = _measured(spec, network, images, device, curve, seconds())
+        if spec.weights is not None:
+            _save(network.state_dict(), spec.weights)
+    except TrainingError as error:
+        yield ended(error.reason, str(error))
+    except Exception as error:  # a trial may fail in any way; the run goes on
+        yield ended("error", f"{type(error).__name__}: {error}")
+    else:
+        yield ended(None, measures=measures)
+
+
+def _prepared(spec: TrialSpec, device: torch.device) -> tuple[Images, nn.Module]:
+    if spec.num_threads is not None:
+        torch.set_num_threads(spec.num_threads)
+    images = _images(spec.images, device)
+    torch.manual_seed(spec.seed)
+    network = build(plan(spec.architecture, images.shape.channels, images.shape.num_classes)).to(device)
+    return images, network
+
+
+def _measured(
+    spec: TrialSpec,
+    network: nn.Module,
+    images: Images,
+    device: torch.device,
+    curve: list[Mapping[str, float]],
+    seconds: float,
+) -> dict[str, float]:
+    """Take the measures that the spec asks for; the test images are read here and nowhere else."""
+    network.eval()
+    resolved = plan(spec.architecture, images.shape.channels, images.shape.num_classes)
+    counted = cost(resolved, images.shape.resolution)
+    measures = measured(spec.measures, Trained(cost=counted, curve=curve, seconds=seconds, network=network))
+    if spec.test is not None:
+        test = load_test(spec.test, device)
+        measures["test_accuracy"] = evaluate(network, *test, images.mean, images.std, device)[1]
+    return measures
+
+
+def _return_memory() -> None:
+    """Hand back what earlier trials of this process have freed; without it a worker grows by some MB per trial."""
+    gc.collect()
+    with suppress(OSError, AttributeError):  # only glibc knows the call
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@lru_cache(maxsize=1)  # a worker lives through many trials of one study: its images are loaded once
+def _images(prepared: Prepared, device: torch.device) -> Images:
+    return load(prepared, device)
+
+
+def _save(state: Mapping[str, Any], file: Path) -> None:
+    """Write the weights so that a killed worker leaves either all of them or none."""
+    from safetensors.torch import save_file
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f".{file.name}.partial")
+    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+    os.replace(partial, file)

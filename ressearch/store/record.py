@@ -1,0 +1,103 @@
+"""The one schema of a trial: the store writes and reads it, the search carries it, tables and displays show it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from ressearch.arch import Architecture
+from ressearch.training.recipe import Recipe
+
+State = Literal["complete", "pruned", "failed", "running", "paused"]
+
+BREAKDOWNS = frozenset({"worker_lost", "error"})
+"""Reasons of failure that are probably the machine's: a worker that was killed, an exception that is not training's."""
+INFRASTRUCTURE = BREAKDOWNS | {"lost_driver", "interrupted"}
+"""Reasons of failure that say nothing about the candidate: it is trained again."""
+
+OPTUNAS_OWN = frozenset({"number", "state", "params", "started", "ended"})
+"""Fields that Optuna keeps in columns of its own; all others are attributes of the trial, which its dashboard shows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """One trial: what is trained, how far it has come, and how it ended."""
+
+    number: int
+    state: State
+    params: Mapping[str, Any]
+    """The searched parameters; empty for a baseline that is not a point of the space."""
+    architecture: Mapping[str, Any]
+    architecture_id: str
+    candidate_id: str
+    """Equal for duplicates: the same network with the same searched recipe."""
+    recipe: Mapping[str, Any]
+    num_params: int
+    num_macs: int
+    num_activations: int
+    within_limits: bool
+    seed: int
+    baseline: str | None = None
+    """Its name, for a network of the literature that is trained for comparison."""
+    retry_of: int | None = None
+    """Number of the trial that is trained again here."""
+    group: str | None = None
+    """What a confirmation compares: the contestant that this trial trains with one of several seeds."""
+    curve: tuple[Mapping[str, float], ...] = ()
+    """One mapping per epoch: epoch, train_loss, val_loss, val_accuracy, lr, seconds."""
+    seconds: float = 0.0
+    """Worker time, set-up included."""
+    measures: Mapping[str, float] | None = None
+    """What the trial came to, by name: the objectives among others. None until it has ended."""
+    reason: str | None = None
+    """Why it failed, in one word."""
+    message: str | None = None
+    started: float | None = None
+    """Time of day when the trial was given out, in seconds since 1970."""
+    ended: float | None = None
+
+    @property
+    def val_accuracy(self) -> float | None:
+        """Validation accuracy of the last epoch, the one declared meaning of a trial's score."""
+        return self.curve[-1]["val_accuracy"] if self.curve else None
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.curve)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the trial has not ended yet."""
+        return self.state in ("running", "paused")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether this trial counts towards `--trials`: it ended for a reason of its own."""
+        return self.state in ("complete", "pruned") or (self.state == "failed" and self.reason not in INFRASTRUCTURE)
+
+    @property
+    def is_ranked(self) -> bool:
+        """Whether the trial was trained to the end, within the limits: only such trials are compared."""
+        return self.state == "complete" and self.within_limits
+
+    def build_architecture(self) -> Architecture:
+        """Return the architecture as a value."""
+        return Architecture.from_dict(self.architecture)
+
+    def build_recipe(self) -> Recipe:
+        """Return the recipe as a value."""
+        return Recipe(**self.recipe)
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the fields that Optuna has no column for, without those that say nothing yet."""
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
+        return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+def best_of(trials: Iterable[TrialRecord]) -> TrialRecord | None:
+    """Return the ranked trial with the highest validation accuracy, the earlier one of equals; None if there is none.
+
+    This is the one meaning of "best", of a leaderboard's rank as of `export best`.
+    """
+    ranked = [trial for trial in trials if trial.is_ranked]
+    return max(ranked, key=lambda trial: (trial.val_accuracy or 0.0, -trial.number), default=None)

@@ -1,0 +1,129 @@
+"""A study, read: its trials, the best of them, where it comes from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ressearch.images import ImageShape
+from ressearch.store.files import StudyError, read_manifest, study_directory, weights_file
+from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.trial_store import TrialStore
+
+if TYPE_CHECKING:
+    import pandas
+
+CONFIRMATION = "confirmation"
+"""The part of a study that retrains its best networks."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecord:
+    """A study as it was when it was read.
+
+    confirmations: trainings of its best networks with fresh seeds; never ranked among the trials.
+    """
+
+    directory: Path
+    trials: tuple[TrialRecord, ...]
+    manifest: Mapping[str, Any]
+    confirmations: tuple[TrialRecord, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Name of its directory."""
+        return self.directory.name
+
+    @property
+    def shape(self) -> ImageShape:
+        """What the networks of this study take and give."""
+        return ImageShape(**self.manifest["shape"])
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the measures that the search improves, the first one first."""
+        return tuple(self.manifest.get("objectives", ["val_accuracy"]))
+
+    @property
+    def best(self) -> TrialRecord:
+        """The best trial: finished at full length, within the limits, highest accuracy at its last epoch.
+
+        Raises:
+            StudyError: If no trial qualifies.
+        """
+        if found := best_of(self.trials):
+            return found
+        raise StudyError(f"{self.directory}: no trial has finished within the limits yet, so there is no best one")
+
+    def trial(self, which: str | int) -> TrialRecord:
+        """Return a trial by its number, or the best one.
+
+        Raises:
+            StudyError: If there is no such trial.
+        """
+        if which == "best":
+            return self.best
+        by_number = {str(trial.number): trial for trial in self.trials}
+        if str(which) not in by_number:
+            last = max((trial.number for trial in self.trials), default=None)
+            known = "it holds no trials" if last is None else f"it holds 0 to {last}"
+            raise StudyError(f"{self.directory}: there is no trial {str(which)!r}; say 'best' or a number, {known}")
+        return by_number[str(which)]
+
+    def weights_of(self, trial: TrialRecord) -> Path:
+        """Return the file of a trial's trained weights.
+
+        Raises:
+            StudyError: If there is none, with the reason.
+        """
+        where = f"{self.directory}: trial {trial.number}"
+        match trial.state:
+            case "complete":
+                path = weights_file(self.directory, trial.number)
+                if path.is_file():
+                    return path
+                raise StudyError(f"{where} is complete, but its weights are gone: {path} is missing")
+            case "pruned":
+                reason = f"was stopped early, after {trial.epochs} epochs"
+            case "failed":
+                reason = f"failed ({trial.message})"
+            case state:
+                reason = f"is {state}"
+        raise StudyError(f"{where} {reason}, so it has no trained weights; export a complete one, or 'best'")
+
+    def to_frame(self) -> "pandas.DataFrame":
+        """Return one row per trial: its fields, then one column `params_NAME` per searched parameter."""
+        import pandas
+
+        left_out = {"architecture", "params", "recipe", "curve", "measures", "group"}
+        names = [spec.name for spec in fields(TrialRecord) if spec.name not in left_out]
+        searched = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
+        rows = [
+            {name: getattr(trial, name) for name in names}
+            | {"val_accuracy": trial.val_accuracy, "epochs": trial.epochs}
+            | {f"params_{name}": trial.params.get(name) for name in searched}
+            for trial in self.trials
+        ]
+        columns = [*names, "val_accuracy", "epochs", *(f"params_{name}" for name in searched)]
+        return pandas.DataFrame(rows, columns=columns)
+
+
+def open_study(study: str | Path) -> StudyRecord:
+    """Read a study.
+
+    Args:
+        study: A directory, or a name under `trials/`.
+
+    Raises:
+        StudyError: If there is none, or it cannot be read.
+    """
+    directory = study_directory(study)
+    store = TrialStore(directory)
+    store.open_for_reading()
+    confirmation = TrialStore(directory, part=CONFIRMATION)
+    return StudyRecord(
+        directory=directory,
+        trials=tuple(store.trials()),
+        manifest=read_manifest(directory),
+        confirmations=tuple(confirmation.trials()) if confirmation.open_for_reading() else (),
+    )
