@@ -6,7 +6,7 @@ from dataclasses import is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value
 from ressearch.space.parameters import Parameter
@@ -24,7 +24,7 @@ def section(entry: Entry | None, kind: type[T]) -> T:
     """
     if entry is None:
         return kind()
-    hints = get_type_hints(kind)
+    hints = get_type_hints(kind, include_extras=True)
     return _built(entry, kind, {key: _read(child, hints[key]) for key, child in entry.known(hints).items()})
 
 
@@ -104,6 +104,8 @@ def _read(entry: Entry, kind: Any) -> Any:
         return section(entry, kind)
     if origin is Literal:
         return entry.name(arguments)
+    if origin is Annotated:  # a name, and the table that it must be in
+        return entry.name(arguments[1])
     if origin is UnionType:
         return None if entry.is_null else _read(entry, arguments[0])
     return Path(entry.scalar(str)) if kind is Path else entry.scalar(kind)
