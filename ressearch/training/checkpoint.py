@@ -1,4 +1,4 @@
-"""The file of a paused training: tensors by name and the number of epochs done."""
+"""The file that holds a paused training: its tensors by name, and the number of epochs done."""
 
 import io
 import os
@@ -13,7 +13,7 @@ VERSION = 1
 
 
 def write_checkpoint(path: Path, epochs_done: int, tensors: Mapping[str, Tensor]) -> None:
-    """Write beside the final place and move there: a killed process leaves the old file or the new one, whole.
+    """Write beside the final place and move the file there, so that a killed process leaves no half of a file.
 
     Raises:
         OSError: If the file cannot be written.

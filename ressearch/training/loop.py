@@ -1,4 +1,4 @@
-"""Training of a module on images, one result per epoch; between two epochs it can be paused and saved."""
+"""Train a module on images, one result per epoch; save it between two epochs and restore it in any process."""
 
 import contextlib
 import functools
@@ -60,7 +60,8 @@ def train(
 ) -> Iterator[EpochResult]:
     """Train a module in place; the caller stops it by asking for no further epoch.
 
-    The same module, images, recipe and seed give the same numbers on the same device.
+    The same module, images, recipe and seed give the same numbers on the same device. `Training` does the same for a
+    caller who wants to pause.
 
     Args:
         module: Maps float (N, C, H, W) to logits (N, classes). It is moved to the device, channels last.
@@ -76,7 +77,7 @@ def train(
 
 
 class Training:
-    """What `train` runs, for a caller who wants to pause it: save it between two epochs, restore it in any process.
+    """A training that can be saved between two epochs and restored in any process.
 
         training = Training(module, images, recipe, seed=seed, device=device)
         if path.exists():

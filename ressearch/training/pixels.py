@@ -1,4 +1,4 @@
-"""Encoded images to uint8 arrays of one size."""
+"""Decode images to uint8 arrays of one size."""
 
 import io
 import os

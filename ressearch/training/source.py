@@ -1,4 +1,4 @@
-"""Where the images of a study come from, and how many of them it uses. No torch, and no image is decoded on import."""
+"""Where the images of a study come from, and how many of them it uses. Importing this loads no torch."""
 
 import difflib
 from collections.abc import Iterable

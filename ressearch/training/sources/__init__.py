@@ -1,4 +1,4 @@
-"""The data sources by name. To add one: a file with a `SourceKind`, and its row here. No torch."""
+"""The data sources by name. To add one, write its `SourceKind` in a file of this directory and add a row here."""
 
 from ressearch.training.sources.cifar import CIFAR10, CIFAR100
 from ressearch.training.sources.digits import DIGITS

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100, as torchvision downloads them; an archive is known by the checksum that it verifies."""
+"""CIFAR-10 and CIFAR-100, downloaded by torchvision, which verifies the checksums."""
 
 from functools import partial
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Image files in a folder per class."""
+"""Image files, in one folder per class."""
 
 import warnings
 from pathlib import Path

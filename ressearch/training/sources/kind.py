@@ -1,4 +1,4 @@
-"""What a data source must say and do. The files beside this one import what decodes images only when they decode."""
+"""What a data source states and does. A source imports numpy, torch and the like only in the functions that decode."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -26,9 +26,10 @@ class Decoded:
 
 @dataclass(frozen=True, kw_only=True)
 class SourceKind:
-    """A kind of data source; all functions raise ValueError if files are missing, wrongly laid out or corrupt.
+    """A kind of data source.
 
-    The root is what the user gave, never None where `needs_root`. Files of one split are not opened for the other.
+    Its functions get the root that the user gave, which is not None where `needs_root` is set. They raise ValueError if
+    files are missing, wrongly laid out or corrupt, and do not open the files of the other split.
     """
 
     summary: str
@@ -41,7 +42,7 @@ class SourceKind:
     """Side length in pixels that images have where the user asks for none."""
 
     needs_root: bool = False
-    """Whether the user must say where the images are."""
+    """Whether the user must give a root."""
 
     num_classes: Callable[[Path | None], int]
     """Number of classes at a root; decodes no image."""
@@ -50,10 +51,10 @@ class SourceKind:
     """A text about a root and a split that changes when the decoded pixels may have changed."""
 
     decode: Callable[[Path, Split, int], Decoded]
-    """The images of a split at a resolution; without a root, the path is a directory for downloads."""
+    """Open a split, and decode its images at a resolution. Without a root, the path is a directory for downloads."""
 
 
 def stamps(paths: Iterable[Path]) -> str:
-    """Files by path, size and time of change: to hash a large data set at every start would cost more than it saves."""
+    """Paths, sizes and times of change of files; to hash a large data set at every start would cost too much."""
     statuses = ((path.absolute(), path.stat()) for path in paths)
     return "\n".join(f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in statuses)
