@@ -38,9 +38,9 @@ def read_checkpoint(path: Path, like: Mapping[str, Tensor]) -> tuple[int, dict[s
         OSError: If the file cannot be opened.
     """
     match _load(path):
-        case {"version": version} if version != VERSION:
-            raise ValueError(f"{path}: got a checkpoint of version {version!r}, expected {VERSION}")
-        case {"epochs_done": int(epochs_done), "tensors": dict(tensors)}:
+        case {"version": int(version)} if version != VERSION:
+            raise ValueError(f"{path}: got a checkpoint of version {version}, expected {VERSION}")
+        case {"version": int(), "epochs_done": int(epochs_done), "tensors": dict(tensors)}:
             if difference := _difference(tensors, like):
                 raise ValueError(f"{path}: the checkpoint is of another network or training: {difference}")
             return epochs_done, tensors

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ressearch.arch import Architecture, Stage, plan
 from ressearch.arch.survival import DropPath
 from ressearch.model import build
+from ressearch.training.checkpoint import write_checkpoint
 from ressearch.training.data import Images
 from ressearch.training.loop import EpochResult, Training, TrainingError, train
 from ressearch.training.recipe import Recipe
@@ -193,6 +194,7 @@ def test_a_damaged_checkpoint_is_refused(damage, images: Images, tmp_path: Path)
     [
         ({"version": 2}, "paused: got a checkpoint of version 2, expected 1"),
         ({"version": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"epochs_done": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
         ({"conv.weight": torch.zeros(3)}, "paused: this is no checkpoint of a training"),
         ([1, 2], "paused: this is no checkpoint of a training"),
     ],
@@ -240,6 +242,13 @@ def test_a_checkpoint_without_the_recipes_momenta_is_refused(images: Images, tmp
     pause(images, replace(RECIPE, momentum=0.0), 1, tmp_path / "paused")
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
     assert_refused(training, tmp_path / "paused", OTHER + r"it has no momenta/0\.0\.weight")
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_refused(images: Images, tmp_path: Path) -> None:
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    on_cuda = training._state() | {"generator": torch.zeros(16, dtype=torch.uint8)}
+    write_checkpoint(tmp_path / "paused", 1, on_cuda)
+    assert_refused(training, tmp_path / "paused", OTHER + r"generator is uint8 \(16,\), expected uint8 \(\d+,\)")
 
 
 def test_a_checkpoint_that_is_not_there_is_told(images: Images, tmp_path: Path) -> None:
