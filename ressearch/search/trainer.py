@@ -19,7 +19,7 @@ from ressearch.experiment.objectives import Trained, measured
 from ressearch.model import build
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.training.data import Images, Prepared, load, load_test
-from ressearch.training.loop import TrainingError, evaluate, train
+from ressearch.training.loop import Training, TrainingError, evaluate
 
 
 def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
@@ -41,8 +41,13 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
         _return_memory()
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         images, network = _prepared(spec, device)
-        for epoch in train(network, images, spec.recipe, seed=spec.seed, device=device):
+        training = Training(network, images, spec.recipe, seed=spec.seed, device=device)
+        if spec.curve and spec.checkpoint is not None:
+            training.restore(spec.checkpoint)
+        for epoch in training.epochs():
             curve.append(asdict(epoch))
+            if epoch.epoch in spec.checkpoint_epochs and spec.checkpoint is not None:
+                training.save(spec.checkpoint)
             yield Progress(epoch=epoch, seconds=seconds())
         measures = _measured(spec, network, images, device, curve, seconds())
         if spec.weights is not None:

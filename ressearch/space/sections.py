@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value
 from ressearch.space.parameters import Parameter
@@ -29,7 +29,8 @@ def section(entry: Entry | None, kind: type[T], *, also: tuple[str, ...] = ()) -
     """
     if entry is None:
         return kind()
-    hints = {spec.name: get_type_hints(kind)[spec.name] for spec in fields(kind)}  # type: ignore[arg-type]
+    every = get_type_hints(kind, include_extras=True)
+    hints = {spec.name: every[spec.name] for spec in fields(kind)}  # type: ignore[arg-type]
     given = {key: child for key, child in entry.known((*also, *hints)).items() if key not in also}
     return _built(entry, kind, {key: _read(child, hints[key]) for key, child in given.items()})
 
@@ -110,6 +111,8 @@ def _read(entry: Entry, kind: Any) -> Any:
         return section(entry, kind)
     if origin is Literal:
         return entry.name(arguments)
+    if origin is Annotated:  # a name, and the table that it must be in
+        return entry.name(arguments[1])
     if origin is UnionType:
         return None if entry.is_null else _read(entry, arguments[0])
     return Path(entry.scalar(str)) if kind is Path else entry.scalar(kind)

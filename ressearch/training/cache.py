@@ -13,8 +13,9 @@ import numpy as np
 from filelock import FileLock
 
 from ressearch.images import ImageShape
-from ressearch.training.decode import CIFAR_ARCHIVES, Decoded, Labels, Pixels, decode, list_files
-from ressearch.training.source import Source, Split, class_folders, parquet_file
+from ressearch.training.pixels import Labels, Pixels
+from ressearch.training.source import Source
+from ressearch.training.sources.kind import Decoded, Split
 
 VERSION = 1  # to be raised when decoding changes, so that older caches are not read
 ARRAYS = ("images.npy", "labels.npy")
@@ -83,27 +84,8 @@ def open_cached(directory: Path) -> Cached:
 
 
 def _key(source: Source, split: Split) -> str:
-    """A hash of what decides the decoded pixels.
-
-    CIFAR is known by the checksum of its archive, digits by name; the files of a folder or of a Parquet source
-    by path, size and time of change, since hashing a large data set at every start would cost more than it saves.
-    """
-    match source.name:
-        case "digits":
-            content = "digits"
-        case "cifar10" | "cifar100":
-            content = CIFAR_ARCHIVES[source.name][1]
-        case "folder":
-            content = _stamps(path for folder in class_folders(source, split) for path in list_files(folder))
-        case "parquet":
-            content = _stamps([parquet_file(source, split)])
-    settings = f"{VERSION} {source.name} {split} {source.describe().resolution}"
-    return hashlib.sha256(f"{settings}\n{content}".encode()).hexdigest()[:16]
-
-
-def _stamps(paths: Iterable[Path]) -> str:
-    statuses = ((path.absolute(), path.stat()) for path in paths)
-    return "\n".join(f"{path} {status.st_size} {status.st_mtime_ns}" for path, status in statuses)
+    """A hash of what decides the decoded pixels."""
+    return hashlib.sha256(f"{VERSION} {source.content(split)}".encode()).hexdigest()[:16]
 
 
 def _build(directory: Path, source: Source, split: Split) -> None:
@@ -113,7 +95,7 @@ def _build(directory: Path, source: Source, split: Split) -> None:
     shutil.rmtree(directory, ignore_errors=True)  # damaged
     partial.mkdir()
     try:
-        _write(partial, source, decode(source, split, directory.parent / "downloads"))
+        _write(partial, source, source.decode(split, directory.parent / "downloads"))
         os.replace(partial, directory)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -126,7 +108,7 @@ def _write(directory: Path, source: Source, decoded: Decoded) -> None:
     size = (len(decoded.labels), shape.channels, shape.resolution, shape.resolution)
     with open(directory / "images.npy", "wb") as file:
         _write_array(file, size, decoded.images)
-    np.save(directory / "labels.npy", decoded.labels, allow_pickle=False)
+    np.save(directory / "labels.npy", np.asarray(decoded.labels, dtype=np.int64), allow_pickle=False)
     description = {
         "version": VERSION,
         "source": source.to_dict(),

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ressearch.images import ImageShape
 from ressearch.training.cache import Cached, default_cache_dir, ensure_cached, open_cached
-from ressearch.training.decode import Labels
-from ressearch.training.source import Source, Split
+from ressearch.training.pixels import Labels
+from ressearch.training.source import Source
+from ressearch.training.sources.kind import Split
 
 
 @dataclass(frozen=True, kw_only=True)

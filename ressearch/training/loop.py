@@ -1,4 +1,4 @@
-"""Training of a module on images, one result per epoch."""
+"""Train a module on images, one result per epoch; save it between two epochs and restore it in any process."""
 
 import contextlib
 import functools
@@ -6,12 +6,14 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ressearch.training.augment import augment, normalise, scaled
+from ressearch.training.checkpoint import read_checkpoint, write_checkpoint
 from ressearch.training.data import Images
 from ressearch.training.recipe import Recipe
 from ressearch.training.schedule import lr_at
@@ -58,7 +60,8 @@ def train(
 ) -> Iterator[EpochResult]:
     """Train a module in place; the caller stops it by asking for no further epoch.
 
-    The same module, images, recipe and seed give the same numbers on the same device.
+    The same module, images, recipe and seed give the same numbers on the same device. `Training` does the same for a
+    caller who wants to pause.
 
     Args:
         module: Maps float (N, C, H, W) to logits (N, classes). It is moved to the device, channels last.
@@ -70,13 +73,102 @@ def train(
     Raises:
         TrainingError: If a loss is not finite, or memory runs out.
     """
-    device = torch.device(device)
-    try:
-        yield from _epochs(module, images, recipe, seed, device)
-    except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise TrainingError("out_of_memory", str(error).partition("\n")[0] or "the process is out of memory") from error
+    yield from Training(module, images, recipe, seed=seed, device=device).epochs()
+
+
+class Training:
+    """A training that can be saved between two epochs and restored in any process.
+
+        training = Training(module, images, recipe, seed=seed, device=device)
+        if path.exists():
+            training.restore(path)
+        for result in training.epochs():
+            if wants_to_pause(result):
+                training.save(path)
+                break
+
+    On the CPU, a restored training gives bit for bit the numbers of one that was never paused. The arguments are those
+    of `train`; `epochs_done` counts the epochs that are over.
+
+    Raises:
+        TrainingError: If memory runs out.
+    """
+
+    def __init__(
+        self, module: nn.Module, images: Images, recipe: Recipe, *, seed: int, device: torch.device | str
+    ) -> None:
+        self.epochs_done = 0
+        self._module, self._images, self._recipe = module, images, recipe
+        with _memory_watched():
+            module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._optimizer = _optimizer(module, recipe)
+            self._generator = torch.Generator(device).manual_seed(seed)
+
+    def epochs(self) -> Iterator[EpochResult]:
+        """Train the epochs that are left, one for each result asked for.
+
+        Raises:
+            TrainingError: If a loss is not finite, or memory runs out.
+        """
+        while self.epochs_done < self._recipe.epochs:
+            with _memory_watched():
+                result = self._next_epoch()
+            self.epochs_done = result.epoch
+            yield result
+
+    def save(self, path: Path) -> None:
+        """Write all that the next epoch depends on. Call it between two epochs.
+
+        The file appears whole: a process killed while it writes leaves the file before it, or none.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        write_checkpoint(path, self.epochs_done, self._state())
+
+    def restore(self, path: Path) -> None:
+        """Take up what `save` wrote; the images and the recipe must be those of the training that wrote it.
+
+        The module's weights are overwritten. A refused file changes nothing.
+
+        Raises:
+            ValueError: If the file is damaged, of another version, of another network, or written on another kind of
+                device.
+            OSError: If the file cannot be read.
+        """
+        state = self._state()
+        self.epochs_done, saved = read_checkpoint(path, like=state)
+        for name, tensor in state.items():
+            tensor.copy_(saved[name])
+        self._generator.set_state(saved["generator"])
+
+    def _state(self) -> dict[str, Tensor]:
+        """What an epoch changes, by name; weights and momenta are the tensors in use, not copies."""
+        weights = {f"weights/{name}": tensor for name, tensor in self._module.state_dict().items()}
+        momenta = {
+            f"momenta/{name}": self._optimizer.state[parameter]["momentum_buffer"]
+            for name, parameter in self._module.named_parameters()
+            if parameter.requires_grad and self._recipe.momentum
+        }
+        return {"generator": self._generator.get_state(), **weights, **momenta}
+
+    def _next_epoch(self) -> EpochResult:
+        started = time.perf_counter()
+        epoch, module, images = self.epochs_done + 1, self._module, self._images
+        with _reproducible(self._generator):
+            train_loss = _train_epoch(module, images, self._recipe, self._optimizer, self._generator, epoch)
+            val_loss, val_accuracy = evaluate(
+                module, images.val_images, images.val_labels, images.mean, images.std, self._generator.device
+            )
+        _require_finite(val_loss, f"validation loss of epoch {epoch}")
+        return EpochResult(
+            epoch=epoch,
+            train_loss=train_loss,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
+            lr=self._optimizer.param_groups[0]["lr"],
+            seconds=time.perf_counter() - started,
+        )
 
 
 def evaluate(
@@ -109,30 +201,6 @@ def evaluate(
             loss += F.cross_entropy(logits, targets, reduction="sum")
             correct += (logits.argmax(1) == targets).sum()
     return loss.item() / len(labels), correct.item() / len(labels)
-
-
-def _epochs(
-    module: nn.Module, images: Images, recipe: Recipe, seed: int, device: torch.device
-) -> Iterator[EpochResult]:
-    module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = _optimizer(module, recipe)
-    generator = torch.Generator(device).manual_seed(seed)
-    for epoch in range(1, recipe.epochs + 1):
-        started = time.perf_counter()
-        with _reproducible(generator):
-            train_loss = _train_epoch(module, images, recipe, optimizer, generator, epoch)
-            val_loss, val_accuracy = evaluate(
-                module, images.val_images, images.val_labels, images.mean, images.std, device
-            )
-        _require_finite(val_loss, f"validation loss of epoch {epoch}")
-        yield EpochResult(
-            epoch=epoch,
-            train_loss=train_loss,
-            val_loss=val_loss,
-            val_accuracy=val_accuracy,
-            lr=optimizer.param_groups[0]["lr"],
-            seconds=time.perf_counter() - started,
-        )
 
 
 def _train_epoch(
@@ -207,6 +275,17 @@ def _reproducible(generator: torch.Generator) -> Iterator[None]:
 def _require_finite(loss: float, where: str) -> None:
     if not math.isfinite(loss):
         raise TrainingError("non_finite", f"{where} is {loss}")
+
+
+@contextlib.contextmanager
+def _memory_watched() -> Iterator[None]:
+    """Turn the errors of an exhausted memory into a `TrainingError`."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise TrainingError("out_of_memory", str(error).partition("\n")[0] or "the process is out of memory") from error
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

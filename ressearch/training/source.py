@@ -1,40 +1,32 @@
-"""Where the images of a study come from, and how many of them it uses. No torch, and no image is decoded."""
+"""Where the images of a study come from, and how many of them it uses. Importing this loads no torch."""
 
 import difflib
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any
 
 from ressearch.images import ImageShape
-
-Split = Literal["train", "test"]
-SourceName = Literal["digits", "cifar10", "cifar100", "folder", "parquet"]
-
-SOURCE_NAMES: tuple[SourceName, ...] = get_args(SourceName)
-DEFAULT_RESOLUTION = 32  # of `folder` and `parquet`, whose images may come in any size
-IMAGE_COLUMNS = ("img", "image")
+from ressearch.training.sources import SOURCES
+from ressearch.training.sources.kind import Decoded, Split
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A data set and the part of it that a study trains and validates on.
+    """A data source and the part of it that a study trains and validates on.
 
     Raises:
-        ValueError: If a field is out of its range, or `folder` or `parquet` come without a root.
+        ValueError: If a field is out of its range, or a source that needs a root has none.
     """
 
-    name: SourceName = "digits"
-    """One of digits (bundled with scikit-learn, 8x8 grey), cifar10, cifar100, folder, parquet."""
+    name: Annotated[str, SOURCES] = "digits"
+    """A name in `SOURCES`, whose summaries say what each is."""
 
     root: Path | None = None
-    """cifar10, cifar100: where the archive is or is downloaded to; None is the cache directory.
-    folder: the directory of <class>/<image>, or of train/<class>/<image> and test/<class>/<image>.
-    parquet: a directory with train.parquet and test.parquet, or one file of training images."""
+    """Where the images are, as the source's summary says; None where it needs no root."""
 
     resolution: int | None = None
-    """Side length in pixels that images are resized to; None is 8 for digits and 32 for all others."""
+    """Side length in pixels that images are resized to; None is the source's own."""
 
     subset: int | None = None
     """Number of training images, in the classes' proportions, after the validation images were set aside;
@@ -44,11 +36,11 @@ class Source:
     """Number of images set aside from the training images to choose by; None is a tenth of them."""
 
     def __post_init__(self) -> None:
-        if self.name not in SOURCE_NAMES:
-            raise ValueError(f"name: {_expected(self.name, SOURCE_NAMES)}")
+        if self.name not in SOURCES:
+            raise ValueError(f"name: {_expected(self.name, SOURCES)}")
         if self.root is not None:
             object.__setattr__(self, "root", Path(self.root).expanduser())
-        elif self.name in ("folder", "parquet"):
+        elif SOURCES[self.name].needs_root:
             raise ValueError(f"root must be given for the source {self.name}, got none")
         for field in ("resolution", "subset", "val_images"):
             value = getattr(self, field)
@@ -59,129 +51,40 @@ class Source:
         """Channels, resolution and number of classes, from names and labels alone.
 
         Raises:
-            ValueError: If the files of a `folder` or `parquet` source are missing or wrongly laid out.
+            ValueError: If files are missing or wrongly laid out.
         """
-        match self.name:
-            case "digits":
-                channels, native, num_classes = 1, 8, 10
-            case "cifar10":
-                channels, native, num_classes = 3, 32, 10
-            case "cifar100":
-                channels, native, num_classes = 3, 32, 100
-            case "folder":
-                channels, native, num_classes = 3, DEFAULT_RESOLUTION, len(class_folders(self, "train"))
-            case "parquet":
-                channels, native, num_classes = 3, DEFAULT_RESOLUTION, len(parquet_classes(self))
-        return ImageShape(channels=channels, resolution=self.resolution or native, num_classes=num_classes)
+        kind = SOURCES[self.name]
+        resolution = self.resolution or kind.resolution
+        return ImageShape(channels=kind.channels, resolution=resolution, num_classes=kind.num_classes(self.root))
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values; the root becomes absolute, so that a worker elsewhere finds it."""
-        return asdict(self) | {"root": None if self.root is None else str(self.root.absolute())}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
+    def content(self, split: Split) -> str:
+        """A text that changes when the decoded pixels of a split may have changed.
 
         Raises:
-            ValueError: If a key is unknown or a value is out of its range.
+            ValueError: If files are missing or wrongly laid out.
         """
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise ValueError(f"source: {_expected(key, known)}")
-        root = values.get("root")
-        return cls(**{**values, "root": None if root is None else Path(root)})
+        return f"{self.name} {split} {self.describe().resolution}\n{SOURCES[self.name].content(self.root, split)}"
+
+    def decode(self, split: Split, downloads: Path) -> Decoded:
+        """Open one split. Images are decoded as they are asked for, and the files of the other split stay closed.
+
+        Args:
+            split: What to open.
+            downloads: Where a source without a root puts what it downloads.
+
+        Raises:
+            ValueError: If files are missing, wrongly laid out or corrupt.
+        """
+        return SOURCES[self.name].decode(self.root or downloads, split, self.describe().resolution)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, with an absolute root."""
+        return asdict(self) | {"root": None if self.root is None else str(self.root.absolute())}
 
 
-def class_folders(source: Source, split: Split) -> list[Path]:
-    """The class directories of a `folder` source, sorted by name; hidden ones are ignored.
-
-    Raises:
-        ValueError: If there is no such directory, or fewer than two classes in it.
-    """
-    assert source.root is not None
-    root = source.root
-    if not root.is_dir():
-        raise ValueError(f"folder: {root} is no directory")
-    if (root / "train").is_dir():
-        root = root / split
-        if not root.is_dir():
-            raise ValueError(f"folder: there are no test images, expected them in {root}/<class>/")
-    elif split == "test":
-        raise ValueError(
-            f"folder: there are no test images; expected {root}/test/<class>/ beside {root}/train/<class>/"
-        )
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if len(folders) < 2:
-        found = ", ".join(path.name for path in folders) or "none"
-        raise ValueError(f"folder: {root} must hold two or more class folders, found {found}")
-    return folders
-
-
-def parquet_file(source: Source, split: Split) -> Path:
-    """The file of a `parquet` source that holds a split.
-
-    Raises:
-        ValueError: If it does not exist.
-    """
-    assert source.root is not None
-    if source.root.is_file():
-        if split == "test":
-            raise ValueError(
-                f"parquet: there are no test images beside the one file {source.root}; "
-                "give as root a directory with train.parquet and test.parquet"
-            )
-        return source.root
-    path = source.root / f"{split}.parquet"
-    if not path.is_file():
-        raise ValueError(f"parquet: {path} is missing; root must be a file, or a directory that holds it")
-    return path
-
-
-def parquet_classes(source: Source) -> tuple[str, ...]:
-    """Class names of a `parquet` source: those of the Hugging Face metadata, else the numbers of its labels.
-
-    Raises:
-        ValueError: If the file cannot be read, lacks a column, or has labels that are no class numbers.
-    """
-    path = parquet_file(source, "train")
-    labels, metadata = read_labels(path)
-    features = json.loads(metadata.get(b"huggingface", b"{}")).get("info", {}).get("features", {})
-    names = features.get("label", {}).get("names") or [str(label) for label in range(max(labels) + 1)]
-    if len(names) < 2:
-        raise ValueError(f"{path}: two or more classes must be there, found {len(names)}")
-    return tuple(names)
-
-
-def read_labels(path: Path) -> tuple[list[int], Mapping[bytes, bytes]]:
-    """The label column and the schema's metadata of a Parquet file; no image is read.
-
-    Raises:
-        ValueError: If the file cannot be read, lacks a column, or has labels that are no class numbers.
-    """
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        schema = pyarrow.parquet.read_schema(path)
-    except (pyarrow.ArrowInvalid, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from error
-    if "label" not in schema.names or not set(IMAGE_COLUMNS) & set(schema.names):
-        found = ", ".join(schema.names)
-        raise ValueError(f"{path}: columns 'label' and 'img' (or 'image') must be there, found {found}")
-    if not pyarrow.types.is_integer(schema.field("label").type):
-        raise ValueError(f"{path}: column 'label' must hold integers, got {schema.field('label').type}")
-    labels = pyarrow.parquet.read_table(path, columns=["label"])["label"].to_pylist()
-    wrong = next((row for row, label in enumerate(labels) if label is None or label < 0), None)
-    if wrong is not None:
-        raise ValueError(f"{path}: row {wrong}: label >= 0 must hold, got {labels[wrong]}")
-    if not labels:
-        raise ValueError(f"{path}: there are no rows")
-    return labels, schema.metadata or {}
-
-
-def _expected(got: object, allowed: tuple[str, ...] | list[str]) -> str:
+def _expected(got: object, allowed: Iterable[str]) -> str:
     """`got ..., expected one of ...`, with the nearest guess."""
+    allowed = list(allowed)
     guess = difflib.get_close_matches(str(got), allowed, n=1)
     hint = f"; did you mean {guess[0]!r}?" if guess else ""
     return f"got {got!r}, expected one of {', '.join(allowed)}{hint}"

@@ -31,11 +31,9 @@ def directories(cache_dir: Path) -> list[Path]:
 
 def decodes_again(monkeypatch: pytest.MonkeyPatch, cache_dir: Path) -> bool:
     """Whether preparing digits decodes them, rather than reading what is there."""
-    from ressearch.training import cache
-
     calls = []
-    real = cache.decode
-    monkeypatch.setattr(cache, "decode", lambda *arguments: calls.append(arguments) or real(*arguments))
+    real = Source.decode
+    monkeypatch.setattr(Source, "decode", lambda *arguments: calls.append(arguments) or real(*arguments))
     prepare(Source(), seed=0, cache_dir=cache_dir)
     return bool(calls)
 
@@ -51,13 +49,13 @@ def test_what_is_decoded_is_used_again(prepared: Prepared, tmp_path: Path, monke
 
 def test_processes_that_start_at_once_decode_once(tmp_path: Path) -> None:
     code = f"""
-real = cache.decode
+real = Source.decode
 def slow(*arguments):
     with open(cache_dir / "decoded.log", "a") as log:
         log.write("once\\n")
     time.sleep(0.5)
     return real(*arguments)
-cache.decode = slow
+Source.decode = slow
 {PREPARE}
 """
     processes = [python(code, tmp_path) for _ in range(3)]

@@ -1,4 +1,5 @@
 import itertools
+import math
 import pickle
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ressearch.training.data import Images
-from ressearch.training.loop import EpochResult, TrainingError, evaluate, train
+from ressearch.training.loop import EpochResult, TrainingError, evaluate, has_fast_bfloat16, train
 from ressearch.training.recipe import Recipe
 
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.1, flip=False)
@@ -39,6 +40,40 @@ def run(module: nn.Module, images: Images, recipe: Recipe = RECIPE, seed: int = 
 
 def fewer(images: Images, count: int) -> Images:
     return replace(images, train_images=images.train_images[:count], train_labels=images.train_labels[:count])
+
+
+def test_losses_are_those_of_plain_pytorch(digits: Images) -> None:
+    """Two epochs of three steps, written out: Nesterov momentum, decay of weights only, warm-up and half a cosine."""
+    images = fewer(digits, 100)
+    recipe = replace(RECIPE, epochs=2, crop_padding=0, weight_decay=0.01, warmup_epochs=0.5)
+    rates = [0.1 * factor for factor in (1 / 3, 2 / 3, 1, *(0.5 + 0.5 * math.cos(math.pi * i / 4) for i in (1, 2, 3)))]
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    weight, bias = (parameter.detach().clone() for parameter in module.parameters())
+    speeds = [torch.zeros_like(weight), torch.zeros_like(bias)]
+    generator = torch.Generator().manual_seed(4)
+    losses = []
+    for step, lr in enumerate(rates):
+        if step % 3 == 0:
+            torch.randint(2**62, (), generator=generator)  # seeds what is random in the module: here, nothing
+            order = torch.randperm(100, generator=generator)
+        rows = order[32 * (step % 3) :][:32]
+        pixels = (images.train_images[rows].float() / 255 - images.mean) / images.std
+        weight.requires_grad_(), bias.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16("cpu")):
+            logits = nn.functional.linear(pixels.flatten(1), weight, bias)
+        loss = -logits.float().log_softmax(1)[torch.arange(32), images.train_labels[rows]].mean()
+        gradients = list(torch.autograd.grad(loss, [weight, bias]))
+        weight, bias = weight.detach(), bias.detach()
+        gradients[0] += 0.01 * weight
+        speeds = [0.9 * speed + gradient for speed, gradient in zip(speeds, gradients, strict=True)]
+        weight -= lr * (gradients[0] + 0.9 * speeds[0])
+        bias -= lr * (gradients[1] + 0.9 * speeds[1])
+        losses.append(loss.item())
+    results = run(module, images, recipe, seed=4)
+    expected = [sum(losses[:3]) / 3, sum(losses[3:]) / 3]
+    assert [result.train_loss for result in results] == pytest.approx(expected, rel=1e-4)
+    assert torch.allclose(module[1].weight, weight, atol=1e-4)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])

@@ -7,13 +7,63 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 from PIL import Image
+from torch import nn
 
+from ressearch.images import ImageShape
+from ressearch.space.sections import section
+from ressearch.space.yaml_nodes import compose
 from ressearch.training.cache import ensure_cached
 from ressearch.training.data import load, load_test, prepare
-from ressearch.training.decode import decode
+from ressearch.training.loop import train
+from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
+from ressearch.training.sources import SOURCES, SourceKind
+from ressearch.training.sources.kind import Decoded, Split
 
 RED = (200, 30, 40)
+
+
+def stripes(_: Path, split: Split, resolution: int) -> Decoded:
+    level = np.zeros((1, resolution, resolution), dtype=np.uint8)
+    level[:, ::2] = 255
+    labels = [0, 1] * (50 if split == "train" else 5)
+    return Decoded(labels, ("level", "upright"), (level.transpose(0, 2, 1) if label else level for label in labels))
+
+
+STRIPES = SourceKind(
+    summary="level and upright stripes",
+    channels=1,
+    resolution=8,
+    num_classes=lambda _: 2,
+    content=lambda *_: "stripes",
+    decode=stripes,
+)
+
+
+def test_a_source_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SOURCES, "stripes", STRIPES)
+    source = section(compose("name: stripes", "space.yaml"), Source)
+    assert source.describe() == ImageShape(channels=1, resolution=8, num_classes=2)
+    images = load(prepare(source, seed=0, cache_dir=tmp_path), "cpu")
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    recipe = Recipe(epochs=2, batch_size=10, crop_padding=0)
+    assert list(train(module, images, recipe, seed=0, device="cpu"))[-1].val_accuracy == 1
+    test_images, test_labels = load_test(prepare(source, seed=0, cache_dir=tmp_path, split="test"), "cpu")
+    assert (test_images.shape, test_labels.tolist()) == ((10, 1, 8, 8), [0, 1] * 5)
+    with pytest.raises(ValueError, match=r"expected one of digits, .*, stripes; did you mean 'stripes'\?"):
+        Source(name="stripe")
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_every_source_says_in_a_line_what_it_is(name: str) -> None:
+    assert 10 < len(SOURCES[name].summary) <= 100
+    assert "\n" not in SOURCES[name].summary
+
+
+@pytest.mark.parametrize("name", [name for name, kind in SOURCES.items() if kind.needs_root])
+def test_a_source_that_needs_a_root_says_so(name: str) -> None:
+    with pytest.raises(ValueError, match=f"root must be given for the source {name}, got none"):
+        Source(name=name)
 
 
 def encoded(image: Image.Image, kind: str) -> bytes:
@@ -37,7 +87,7 @@ def folder_of(root: Path, per_class: int = 4, classes: tuple[str, ...] = ("cat",
 
 
 def decoded(source: Source, tmp_path: Path) -> np.ndarray:
-    return np.stack(list(decode(source, "train", tmp_path).images))
+    return np.stack(list(source.decode("train", tmp_path).images))
 
 
 MODES = {
@@ -123,10 +173,10 @@ def test_a_class_without_images_is_named(tmp_path: Path) -> None:
     source = folder_of(tmp_path)
     (tmp_path / "owl").mkdir()
     with pytest.raises(ValueError, match=r"there are no images in .*owl, found nothing"):
-        decode(source, "train", tmp_path)
+        source.decode("train", tmp_path)
     (tmp_path / "owl" / "owl.mp4").touch()
     with pytest.raises(ValueError, match=r"there are no images in .*owl, found owl\.mp4"):
-        decode(source, "train", tmp_path)
+        source.decode("train", tmp_path)
 
 
 def test_floating_point_images_are_refused(tmp_path: Path) -> None:
@@ -166,7 +216,7 @@ def test_test_classes_must_be_those_of_train(tmp_path: Path) -> None:
     folder_of(tmp_path / "train")
     folder_of(tmp_path / "test", classes=("cat", "owl"))
     with pytest.raises(ValueError, match="test must have the classes of train, cat, dog; found cat, owl"):
-        decode(Source(name="folder", root=tmp_path), "test", tmp_path)
+        Source(name="folder", root=tmp_path).decode("test", tmp_path)
 
 
 def parquet_of(path: Path, num_rows: int = 12, column: str = "img", broken_row: int | None = None) -> Source:
@@ -208,7 +258,7 @@ def test_a_test_label_unknown_to_train_is_named(tmp_path: Path) -> None:
     table = pyarrow.table({"img": [cell, cell], "label": [0, 3]})
     pyarrow.parquet.write_table(table, tmp_path / "test.parquet")
     with pytest.raises(ValueError, match=r"test\.parquet: row 1: label < 3 must hold, got 3"):
-        decode(source, "test", tmp_path)
+        source.decode("test", tmp_path)
 
 
 @pytest.mark.parametrize(("name", "archive"), [("cifar10", "cifar-10-python"), ("cifar100", "cifar-100-python")])

@@ -1,0 +1,276 @@
+"""A training that is paused after any epoch, and goes on elsewhere, comes to the numbers of one that is not."""
+
+import io
+import itertools
+import pickle
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from ressearch.arch import Architecture, Stage, plan
+from ressearch.arch.survival import DropPath
+from ressearch.model import build
+from ressearch.training.checkpoint import write_checkpoint
+from ressearch.training.data import Images
+from ressearch.training.loop import EpochResult, Training, TrainingError, train
+from ressearch.training.recipe import Recipe
+
+RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, cutout=8, label_smoothing=0.1)
+NETWORK = Architecture(
+    stages=(Stage(depth=2, width=4, dropout=0.3), Stage(depth=2, width=8, stride=2, dropout=0.3)),
+    stem_width=4,
+    drop_path=DropPath.LINEAR,
+    drop_path_rate=0.9,  # a branch may be left out of a whole epoch
+)
+CONTINUE = """
+import pickle, sys, torch
+from pathlib import Path
+from ressearch.training.loop import Training
+torch.set_num_threads(1)
+module, images, recipe = pickle.load(sys.stdin.buffer)
+training = Training(module, images, recipe, seed=0, device="cpu")
+training.restore(Path(sys.argv[1]))
+results = list(training.epochs())
+pickle.dump((results, module.state_dict()), sys.stdout.buffer)
+"""
+
+
+def network(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return build(plan(NETWORK, in_channels=1, num_classes=10))
+
+
+@pytest.fixture(scope="module")
+def images(digits: Images) -> Images:
+    return replace(digits, train_images=digits.train_images[:200], train_labels=digits.train_labels[:200])
+
+
+def numbers(results: list[EpochResult]) -> list[EpochResult]:
+    """Results without the clock."""
+    return [replace(result, seconds=0.0) for result in results]
+
+
+def assert_equal(got: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert list(got) == list(expected)
+    for name, tensor in expected.items():
+        assert torch.equal(got[name], tensor), name
+
+
+def pause(images: Images, recipe: Recipe, epochs: int, path: Path) -> list[EpochResult]:
+    """Train for some epochs, save, and hand back what they came to."""
+    training = Training(network(), images, recipe, seed=0, device="cpu")
+    results = list(itertools.islice(training.epochs(), epochs))
+    training.save(path)
+    return results
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
+def test_a_pause_after_any_epoch_changes_no_number(schedule, momentum: float, images: Images, tmp_path: Path) -> None:
+    recipe, whole = replace(RECIPE, schedule=schedule, momentum=momentum), network()
+    expected = numbers(list(train(whole, images, recipe, seed=0, device="cpu")))
+    for epochs in range(recipe.epochs + 1):
+        before = pause(images, recipe, epochs, tmp_path / "paused")
+        module = network(seed=1)  # whatever it starts from, and with another seed
+        training = Training(module, images, recipe, seed=1, device="cpu")
+        training.restore(tmp_path / "paused")
+        assert training.epochs_done == epochs
+        assert numbers(before + list(training.epochs())) == expected
+        assert_equal(module.state_dict(), whole.state_dict())
+
+
+def test_a_pause_after_each_epoch_changes_no_number(images: Images, tmp_path: Path) -> None:
+    whole = network()
+    expected = numbers(list(train(whole, images, RECIPE, seed=0, device="cpu")))
+    results = pause(images, RECIPE, 1, tmp_path / "paused")
+    while True:
+        module = network(seed=1)
+        training = Training(module, images, RECIPE, seed=0, device="cpu")
+        training.restore(tmp_path / "paused")
+        more = list(itertools.islice(training.epochs(), 1))
+        if not more:  # nothing is left after the last epoch
+            break
+        results += more
+        training.save(tmp_path / "paused")
+    assert numbers(results) == expected
+    assert_equal(module.state_dict(), whole.state_dict())
+
+
+def test_a_training_goes_on_in_another_process(images: Images, tmp_path: Path) -> None:
+    whole = network()
+    expected = numbers(list(train(whole, images, RECIPE, seed=0, device="cpu")))
+    before = pause(images, RECIPE, 1, tmp_path / "paused")
+    sent = pickle.dumps((network(seed=1), images, RECIPE))
+    command = [sys.executable, "-c", CONTINUE, str(tmp_path / "paused")]
+    done = subprocess.run(command, input=sent, capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0, done.stderr.decode()
+    results, state = pickle.loads(done.stdout)
+    assert numbers(before + results) == expected
+    assert_equal(state, whole.state_dict())
+
+
+def test_who_saves_and_does_not_pause_changes_nothing(images: Images, tmp_path: Path) -> None:
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    results = []
+    for result in training.epochs():
+        results.append(result)
+        training.save(tmp_path / "new directory" / "saved")
+    assert numbers(results) == numbers(list(train(network(), images, RECIPE, seed=0, device="cpu")))
+    assert [path.name for path in (tmp_path / "new directory").iterdir()] == ["saved"]  # nothing half-written
+
+
+def test_epochs_may_be_asked_for_twice(images: Images) -> None:
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    first = list(itertools.islice(training.epochs(), 1))
+    assert [result.epoch for result in first + list(training.epochs())] == [1, 2, 3]
+    assert list(training.epochs()) == []
+
+
+def test_a_save_that_fails_leaves_the_one_before(images: Images, tmp_path: Path, monkeypatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError("no space left")
+
+    pause(images, RECIPE, 1, tmp_path / "paused")
+    before = (tmp_path / "paused").read_bytes()
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="no space left"):
+        pause(images, RECIPE, 2, tmp_path / "paused")
+    assert (tmp_path / "paused").read_bytes() == before
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def empty(content: bytes) -> bytes:
+    return content[:0]
+
+
+def flip_a_bit(content: bytes) -> bytes:
+    """Change a weight, where only the checksum tells."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        largest = max(archive.infolist(), key=lambda info: info.file_size)
+        data = archive.read(largest)
+    place = content.index(data) + len(data) // 2
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def no_archive(content: bytes) -> bytes:
+    return b"loss,accuracy\n" * 100
+
+
+def run_code(_: bytes) -> bytes:
+    """A pickle that would call a function when it is read."""
+
+    class Harm:
+        def __reduce__(self):
+            return (print, ("harm",))
+
+    return written({"version": 1, "epochs_done": 1, "tensors": {}, "more": Harm()})
+
+
+def written(content: object) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("damage", [cut, empty, flip_a_bit, no_archive, run_code])
+def test_a_damaged_checkpoint_is_refused(damage, images: Images, tmp_path: Path) -> None:
+    path = tmp_path / "paused"
+    pause(images, RECIPE, 1, path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert_refused(Training(network(), images, RECIPE, seed=0, device="cpu"), path, "paused: the checkpoint is damaged")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"version": 2}, "paused: got a checkpoint of version 2, expected 1"),
+        ({"version": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"epochs_done": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"conv.weight": torch.zeros(3)}, "paused: this is no checkpoint of a training"),
+        ([1, 2], "paused: this is no checkpoint of a training"),
+    ],
+)
+def test_another_file_is_refused(content: object, message: str, images: Images, tmp_path: Path) -> None:
+    (tmp_path / "paused").write_bytes(written(content))
+    assert_refused(Training(network(), images, RECIPE, seed=0, device="cpu"), tmp_path / "paused", message)
+
+
+def narrower() -> nn.Module:
+    return build(plan(replace(NETWORK, stem_width=2), in_channels=1, num_classes=10))
+
+
+def deeper() -> nn.Module:
+    return nn.Sequential(*network(), nn.Linear(10, 10))
+
+
+def shallower() -> nn.Module:
+    return nn.Sequential(*list(network())[:-1])
+
+
+def more_precise() -> nn.Module:
+    return network().double()
+
+
+OTHER = "paused: the checkpoint is of another network or training: "
+
+
+@pytest.mark.parametrize(
+    ("make", "difference"),
+    [
+        (narrower, r"weights/0\.0\.weight is float32 \(4, 1, 3, 3\), expected float32 \(2, 1, 3, 3\)"),
+        (deeper, r"it has no weights/4\.weight"),
+        (shallower, r"it has weights/3\.\S+, which is not expected"),
+        (more_precise, r"weights/0\.0\.weight is float32 \(4, 1, 3, 3\), expected float64 \(4, 1, 3, 3\)"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(make, difference: str, images: Images, tmp_path: Path) -> None:
+    pause(images, RECIPE, 1, tmp_path / "paused")
+    training = Training(make(), images, RECIPE, seed=0, device="cpu")
+    assert_refused(training, tmp_path / "paused", OTHER + difference)
+
+
+def test_a_checkpoint_without_the_recipes_momenta_is_refused(images: Images, tmp_path: Path) -> None:
+    pause(images, replace(RECIPE, momentum=0.0), 1, tmp_path / "paused")
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    assert_refused(training, tmp_path / "paused", OTHER + r"it has no momenta/0\.0\.weight")
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_refused(images: Images, tmp_path: Path) -> None:
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    on_cuda = training._state() | {"generator": torch.zeros(16, dtype=torch.uint8)}
+    write_checkpoint(tmp_path / "paused", 1, on_cuda)
+    assert_refused(training, tmp_path / "paused", OTHER + r"generator is uint8 \(16,\), expected uint8 \(\d+,\)")
+
+
+def test_a_checkpoint_that_is_not_there_is_told(images: Images, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="absent"):
+        Training(network(), images, RECIPE, seed=0, device="cpu").restore(tmp_path / "absent")
+
+
+def assert_refused(training: Training, path: Path, message: str) -> None:
+    """The message names the file, and the training is as it was before."""
+    before = {name: tensor.clone() for name, tensor in training._state().items()}
+    with pytest.raises(ValueError, match=message) as caught:
+        training.restore(path)
+    assert str(path) in str(caught.value)
+    assert training.epochs_done == 0
+    assert_equal(training._state(), before)
+
+
+def test_running_out_of_memory_at_the_start_is_told(images: Images) -> None:
+    class Huge(nn.Linear):
+        def _apply(self, *_: object, **__: object) -> "Huge":
+            torch.empty(2**55)
+            return self
+
+    with pytest.raises(TrainingError, match="out_of_memory"):
+        Training(Huge(1, 1), images, RECIPE, seed=0, device="cpu")
