@@ -142,6 +142,10 @@ class Bridge:
         self._work = work
         self._running: dict[str, int] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return nothing: Ray writes down all it is given, and nobody reads that."""
+        return {}
+
     def guarded(self, action: Callable[..., Any], *arguments: Any, after_error: Any = None) -> Any:
         """Return what an action returns, or `after_error` once one has failed."""
         if self.error is None:

@@ -19,6 +19,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ressearch.store.files import StudyError
 
+optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it has to say is said by whoever calls
+
 Direction = Literal["maximize", "minimize"]
 
 PART = "part"
@@ -115,7 +117,6 @@ def opened(url: str, *, part: str | None, writes: bool = False) -> OptunaStudy |
     Write-ahead logging lets readers of an SQLite file in while the driver writes and halves the cost of a write; with
     it, synchronous=NORMAL still survives a killed process.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = RDBStorage(url)
     if writes and storage.engine.dialect.name == "sqlite":
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
