@@ -81,7 +81,8 @@ def _measured(
     network.eval()
     resolved = plan(spec.architecture, images.shape.channels, images.shape.num_classes)
     counted = cost(resolved, images.shape.resolution)
-    measures = measured(spec.measures, Trained(cost=counted, curve=curve, seconds=seconds, network=network))
+    with torch.no_grad():
+        measures = measured(spec.measures, Trained(cost=counted, curve=curve, seconds=seconds, network=network))
     if spec.test is not None:
         test = load_test(spec.test, device)
         measures["test_accuracy"] = evaluate(network, *test, images.mean, images.std, device)[1]

@@ -1,13 +1,20 @@
 """Spaces and stand-ins for training that are exact, so that a test knows what a search must make of them."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ressearch.search.worker import Assignment, TrialFunction
-from ressearch.training.loop import EpochResult
+from ressearch.arch import cost, plan
+from ressearch.experiment import load_experiment
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, failed
+from ressearch.search.local_backend import run_in_process
+from ressearch.search.session import run_session
+from ressearch.store.study_record import StudyRecord, open_study
+from ressearch.training.loop import EpochResult, TrainingError
 
 SPACE = """# Does the search keep its book?
 # Paper: none, a test
@@ -25,9 +32,9 @@ architecture:
 recipe: {{epochs: {epochs}, batch_size: 50, flip: false, crop_padding: 4, lr: 0.1}}
 limits: {{num_params: {{max: 60000}}}}
 sampler: {{name: {sampler}, seed: {seed}}}
-scheduler: {{name: {scheduler}, reduction_factor: 2, first_rung: 2}}
+scheduler: {scheduler}
 objectives: {objectives}
-ancestors: {ancestors}
+baselines: {baselines}
 """
 
 
@@ -40,9 +47,9 @@ def write_space(tmp_path: Path) -> Callable[..., Path]:
             "epochs": 4,
             "sampler": "random",
             "seed": 0,
-            "scheduler": "none",
+            "scheduler": "{name: none}",
             "objectives": "[val_accuracy]",
-            "ancestors": "[]",
+            "baselines": "[]",
         }
         path = tmp_path / name
         path.write_text(SPACE.format(**{**defaults, **settings}))
@@ -51,27 +58,51 @@ def write_space(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESSEARCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def scripted() -> Callable[..., TrialFunction]:
-    """Return a trial function whose accuracy in every epoch is given by a function of (assignment, epoch).
+    """Return what a worker would do, its accuracy in every epoch given by a function of (spec, epoch).
 
     It is a closure, so that Ray sends it to workers by value.
     """
 
-    def make(accuracy: Callable[[Assignment, int], float], before: Callable[[Assignment], None] | None = None) -> Any:
-        def run(assignment: Assignment) -> Iterator[EpochResult]:
+    def make(accuracy: Callable[[TrialSpec, int], float], before: Callable[[TrialSpec], None] | None = None) -> Any:
+        def epochs(spec: TrialSpec) -> Iterator[EpochResult]:
             if before:
-                before(assignment)
-            for epoch in range(1, assignment.epochs + 1):
-                yield EpochResult(
-                    epoch=epoch,
-                    train_loss=1.0,
-                    val_loss=1.0,
-                    val_accuracy=accuracy(assignment, epoch),
-                    lr=0.1,
-                    seconds=0.0,
-                )
+                before(spec)
+            for epoch in range(len(spec.curve) + 1, spec.recipe.epochs + 1):
+                value = accuracy(spec, epoch)
+                yield EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=value, lr=0.1, seconds=0.0)
 
-        return run
+        def do(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+            try:
+                for epoch in epochs(spec):
+                    yield Progress(epoch=epoch, seconds=0.5 * epoch.epoch)
+            except TrainingError as error:
+                yield failed(error.reason, str(error))
+            except Exception as error:
+                yield failed("error", f"{type(error).__name__}: {error}")
+            else:
+                counted = asdict(cost(plan(spec.architecture, in_channels=1, num_classes=10), resolution=8))
+                yield TrialResult(measures={"val_accuracy": epoch.val_accuracy, "seconds": 2.0, **counted}, seconds=2.0)
+
+        return do
 
     return make
+
+
+@pytest.fixture
+def search() -> Callable[..., StudyRecord]:
+    """Search in this process with a scripted training, and return the study."""
+
+    def run(path: Path, do: TrialFunction, trials: int = 10, name: str = "study") -> StudyRecord:
+        outcome = run_session(load_experiment(path), path.parent / name, partial(run_in_process, do=do), trials=trials)
+        return open_study(outcome.directory)
+
+    return run

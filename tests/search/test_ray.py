@@ -1,4 +1,4 @@
-"""The bridge on real Ray, one fault each."""
+"""The bridge to Ray, on real Ray sessions and real processes."""
 
 import os
 import signal
@@ -6,16 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import optuna
 import pytest
 
-from ressearch.search.records import StudyRecord, read_study
-from ressearch.search.run import run
-from ressearch.search.storage import StudyError, database_url
-from ressearch.search.worker import Assignment, TrialFunction
-from ressearch.space.settings import Resources
+from ressearch.experiment import Resources, load_experiment
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec
+from ressearch.search.session import run_session
+from ressearch.store.files import StudyError, database_url
+from ressearch.store.study_record import StudyRecord, open_study
 from ressearch.training.loop import EpochResult, TrainingError
 
 # Ray and what it starts leave sockets and log files to the garbage collector.
@@ -40,18 +41,24 @@ def ray_session() -> Iterator[None]:
     ray.shutdown()
 
 
-def search(path: Path, function: TrialFunction, trials: int) -> StudyRecord:
-    return read_study(run(path, trials=trials, directory=path.parent / "study", function=function).directory)
+def on_ray(path: Path, do: TrialFunction, trials: int) -> StudyRecord:
+    from ressearch.search.ray_backend import run_on_ray
+
+    backend = partial(run_on_ray, do=do)
+    return open_study(run_session(load_experiment(path), path.parent / "study", backend, trials=trials).directory)
+
+
+ASHA = "{name: asha, reduction_factor: 2, first_rung: 2}"
 
 
 @pytest.mark.usefixtures("ray_session")
 def test_stopped_failed_and_complete_are_told_apart(write_space: WriteSpace, scripted: Scripted) -> None:
-    def accuracy(assignment: Assignment, epoch: int) -> float:
-        if assignment.number == 4:
+    def accuracy(spec: TrialSpec, epoch: int) -> float:
+        if spec.number == 4:
             raise TrainingError("non_finite", "loss is nan")
-        return 0.1 * epoch + 0.01 * (assignment.number % 7)
+        return 0.1 * epoch + 0.01 * (spec.number % 7)
 
-    study = search(write_space(scheduler="asha"), scripted(accuracy), trials=16)
+    study = on_ray(write_space(scheduler=ASHA), scripted(accuracy), trials=16)
     stored = optuna.load_study(study_name=None, storage=database_url(study.directory)).trials
     assert len(study.trials) == 16
     assert {trial.state for trial in study.trials} == {"complete", "pruned", "failed"}
@@ -73,20 +80,19 @@ def test_every_trial_sees_its_own_share_of_the_devices(
     seen = tmp_path / "seen"
     seen.mkdir()
 
-    def function(assignment: Assignment) -> Iterator[EpochResult]:
-        (seen / str(assignment.number)).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
+    def function(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+        (seen / str(spec.number)).write_text(os.environ["CUDA_VISIBLE_DEVICES"])
         deadline = time.monotonic() + 60
         while len(list(seen.iterdir())) < at_once and time.monotonic() < deadline:
             time.sleep(0.05)  # nobody ends before all have begun
         accuracy = len(list(seen.iterdir())) / 100
-        yield EpochResult(epoch=1, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        epoch = EpochResult(epoch=1, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        yield Progress(epoch=epoch, seconds=1.0)
+        yield TrialResult(measures={"val_accuracy": accuracy})
 
     path = write_space(epochs=1)
-    path.write_text(
-        path.read_text().replace("first_rung: 2", "first_rung: 1")
-        + f"resources: {{gpus_per_trial: {gpus_per_trial}}}\n"
-    )
-    study = search(path, function, trials=at_once)
+    path.write_text(path.read_text() + f"resources: {{gpus_per_trial: {gpus_per_trial}}}\n")
+    study = on_ray(path, function, trials=at_once)
     assert {trial.val_accuracy for trial in study.trials} == {at_once / 100}
     devices = sorted(file.read_text() for file in seen.iterdir())
     assert devices == sorted(str(gpu) for gpu in range(4) for _ in range(at_once // 4))
@@ -98,13 +104,13 @@ def test_a_killed_worker_costs_one_trial_which_is_trained_again(
 ) -> None:
     once = tmp_path / "once"
 
-    def accuracy(assignment: Assignment, epoch: int) -> float:
-        if epoch == 3 and assignment.number == 1 and not once.exists():
+    def accuracy(spec: TrialSpec, epoch: int) -> float:
+        if epoch == 3 and spec.number == 1 and not once.exists():
             once.touch()
             os.kill(os.getpid(), signal.SIGKILL)
         return 0.1 * epoch
 
-    trials = search(write_space(), scripted(accuracy), trials=8).trials
+    trials = on_ray(write_space(), scripted(accuracy), trials=8).trials
     assert (trials[1].state, trials[1].reason, trials[1].epochs) == ("failed", "worker_lost", 2)
     again = [trial for trial in trials if trial.retry_of == 1]
     assert [(trial.state, trial.candidate_id) for trial in again] == [("complete", trials[1].candidate_id)]
@@ -113,12 +119,12 @@ def test_a_killed_worker_costs_one_trial_which_is_trained_again(
 
 @pytest.mark.usefixtures("ray_session")
 def test_an_error_of_the_search_itself_reaches_the_caller(write_space: WriteSpace, scripted: Scripted) -> None:
-    def broken(assignment: Assignment, epoch: int) -> float:
+    def broken(spec: TrialSpec, epoch: int) -> float:
         raise OSError("no space left on device")
 
     with pytest.raises(StudyError, match=r"5 trials in a row broke down.*no space left on device"):
-        search(write_space(), scripted(broken), trials=30)
-    trials = read_study(write_space().parent / "study").trials
+        on_ray(write_space(), scripted(broken), trials=30)
+    trials = open_study(write_space().parent / "study").trials
     assert not [trial for trial in trials if trial.state == "running"]
 
 
@@ -134,17 +140,23 @@ def test_resources_that_do_not_exist_are_refused() -> None:
 
 DRIVER = """
 import sys, time
+from functools import partial
 from pathlib import Path
-from ressearch.search.run import run
+from ressearch.experiment import load_experiment
+from ressearch.search.contract import Progress, TrialResult
+from ressearch.search.ray_backend import run_on_ray
+from ressearch.search.session import run_session
 from ressearch.training.loop import EpochResult
 
 def main():
-    def function(assignment):
+    def do(spec):
         for epoch in range(1, 5):
             time.sleep(0.15)
-            accuracy = 0.1 * epoch + 0.05 * (assignment.number % 5)
-            yield EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.15)
-    outcome = run(Path(sys.argv[1]), trials=14, directory=Path(sys.argv[2]), function=function)
+            accuracy = 0.1 * epoch + 0.05 * (spec.number % 5)
+            last = EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.15)
+            yield Progress(epoch=last, seconds=0.15 * epoch)
+        yield TrialResult(measures={"val_accuracy": accuracy}, seconds=0.6)
+    outcome = run_session(load_experiment(sys.argv[1]), Path(sys.argv[2]), partial(run_on_ray, do=do), trials=14)
     print("interrupted" if outcome.was_interrupted else "done", outcome.num_finished)
 
 main()
@@ -153,7 +165,7 @@ main()
 
 @pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
 def test_an_ended_driver_loses_and_repeats_nothing(write_space: WriteSpace, tmp_path: Path, ending: int) -> None:
-    path = write_space(scheduler="asha", ancestors="[resnet-8]")
+    path = write_space(scheduler=ASHA, baselines="[resnet-8]")
     directory = tmp_path / "study"
     script = tmp_path / "driver.py"
     script.write_text(DRIVER)
@@ -165,7 +177,7 @@ def test_an_ended_driver_loses_and_repeats_nothing(write_space: WriteSpace, tmp_
     driver.send_signal(ending)
     driver.wait(timeout=60)
     output = said.read_text()
-    before = read_study(directory).trials
+    before = open_study(directory).trials
     cut = [trial for trial in before if not trial.is_finished]
     if ending == signal.SIGINT:
         assert driver.returncode == 0
@@ -174,7 +186,7 @@ def test_an_ended_driver_loses_and_repeats_nothing(write_space: WriteSpace, tmp_
     with said.open("w") as file:
         subprocess.run(command, stdout=file, check=True)
     assert said.read_text() == "done 14\n"
-    after = read_study(directory).trials
+    after = open_study(directory).trials
     for trial in before:
         if trial.is_finished:
             assert after[trial.number] == trial
@@ -185,7 +197,7 @@ def test_an_ended_driver_loses_and_repeats_nothing(write_space: WriteSpace, tmp_
 
 def _num_finished(directory: Path) -> int:
     try:
-        return sum(trial.is_finished for trial in read_study(directory).trials)
+        return sum(trial.is_finished for trial in open_study(directory).trials)
     except ValueError:
         return 0  # not there yet
 
@@ -195,3 +207,32 @@ def _wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+@pytest.mark.usefixtures("ray_session")
+def test_paused_trials_are_continued_by_other_workers(write_space: WriteSpace, scripted: Scripted) -> None:
+    def accuracy(spec: TrialSpec, epoch: int) -> float:
+        return 0.9 - 0.1 * spec.number + 0.01 * epoch
+
+    path = write_space(epochs=9, scheduler="{name: hyperband, reduction_factor: 3, first_rung: 3}")
+    trials = on_ray(path, scripted(accuracy), trials=5).trials
+    assert len(trials) == 5
+    assert sorted((trial.state, trial.epochs) for trial in trials) == [("complete", 9)] * 3 + [("pruned", 3)] * 2
+    for trial in trials:
+        assert [epoch["epoch"] for epoch in trial.curve] == list(range(1, trial.epochs + 1))
+
+
+def test_real_training_on_a_session_of_its_own(write_space: WriteSpace) -> None:
+    """The whole way once: images, training, weights, all in processes that Ray has started."""
+    from ressearch.search.backends import backend_named
+
+    path = write_space(epochs=2)
+    path.write_text(path.read_text() + "resources: {workers: 2}\n")
+    outcome = run_session(load_experiment(path), path.parent / "study", backend_named("ray"), trials=3)
+    study = open_study(outcome.directory)
+    assert [trial.state for trial in study.trials] == ["complete"] * 3
+    assert outcome.summary["num_workers"] == 2
+    assert 0 < outcome.summary["busy_share"] <= 1
+    for trial in study.trials:
+        assert study.weights_of(trial).is_file()
+        assert (trial.measures or {})["val_accuracy"] == trial.val_accuracy

@@ -1,0 +1,199 @@
+"""The one training: real trainings of one trial, on the bundled digits."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ressearch.arch import cost, named, plan
+from ressearch.experiment import OBJECTIVES, Objective, load_experiment
+from ressearch.model import build
+from ressearch.search.contract import Progress, TrialResult, TrialSpec
+from ressearch.search.local_backend import run_in_process
+from ressearch.search.session import run_session
+from ressearch.search.single import train_single
+from ressearch.search.trainer import train_once
+from ressearch.store.study_record import open_study
+from ressearch.training.data import Prepared, load, load_test, prepare
+from ressearch.training.loop import EpochResult, TrainingError, evaluate
+from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
+
+RECIPE = Recipe(epochs=2, batch_size=50, flip=False, crop_padding=4)
+SOURCE = Source(name="digits", subset=400, val_images=200)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
+    return prepare(SOURCE, seed=0, cache_dir=tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture
+def spec(digits: Prepared, tmp_path: Path) -> TrialSpec:
+    return TrialSpec(
+        number=3,
+        architecture=named("resnet-8"),
+        recipe=RECIPE,
+        images=digits,
+        seed=5,
+        weights=tmp_path / "trial" / "weights.safetensors",
+        num_threads=1,
+    )
+
+
+def trained(spec: TrialSpec) -> tuple[list[tuple[float, ...]], TrialResult]:
+    *epochs, result = train_once(spec)
+    assert isinstance(result, TrialResult)
+    found = [event.epoch for event in epochs if isinstance(event, Progress)]
+    assert len(found) == len(epochs)
+    return [(r.epoch, r.train_loss, r.val_loss, r.val_accuracy) for r in found], result
+
+
+def test_same_seed_same_numbers_and_same_weights(spec: TrialSpec, tmp_path: Path) -> None:
+    def outcome(name: str, seed: int) -> tuple[list[tuple[float, ...]], dict[str, torch.Tensor]]:
+        numbers, _ = trained(replace(spec, seed=seed, weights=tmp_path / name / "weights.safetensors"))
+        return numbers, load_file(tmp_path / name / "weights.safetensors")
+
+    first, weights = outcome("one", 5)
+    torch.rand(7)  # what else draws in this process changes nothing
+    again, same_weights = outcome("two", 5)
+    other, _ = outcome("three", 6)
+    assert first == again
+    assert first != other
+    assert weights.keys() == same_weights.keys()
+    assert all(torch.equal(weights[name], same_weights[name]) for name in weights)
+
+
+def test_the_result_holds_the_curve_and_the_measures_that_were_asked_for(spec: TrialSpec) -> None:
+    epochs, result = trained(replace(spec, measures=("val_accuracy", "num_macs", "seconds")))
+    assert result.reason is None
+    assert [epoch["epoch"] for epoch in result.curve] == [1, 2]
+    assert result.measures.keys() == {"val_accuracy", "num_macs", "seconds"}
+    assert result.measures["val_accuracy"] == epochs[-1][3]
+    assert result.measures["num_macs"] == cost(plan(named("resnet-8"), 1, 10), 8).num_macs
+    assert result.seconds is not None
+    assert result.seconds >= result.measures["seconds"] > sum(epoch["seconds"] for epoch in result.curve) > 0
+
+
+def test_a_new_objective_is_one_row(spec: TrialSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    def largest_weight(trained: object) -> float:
+        network = trained.network  # type: ignore[attr-defined]
+        assert not network.training
+        return max(float(parameter.abs().max()) for parameter in network.parameters())
+
+    monkeypatch.setitem(OBJECTIVES, "largest_weight", Objective("minimize", "largest weight", largest_weight))
+    _, result = trained(replace(spec, measures=("val_accuracy", "largest_weight")))
+    assert spec.weights is not None
+    saved = load_file(spec.weights)
+    running = ("running_mean", "running_var", "num_batches_tracked")
+    assert result.measures["largest_weight"] == pytest.approx(
+        max(float(value.abs().max()) for name, value in saved.items() if not name.endswith(running))
+    )
+
+
+def test_test_images_are_read_when_asked_for_and_never_else(spec: TrialSpec) -> None:
+    assert "test_accuracy" not in trained(spec)[1].measures
+    test = prepare(SOURCE, seed=0, split="test")
+    _, result = trained(replace(spec, test=test))
+    images = load(spec.images, "cpu")
+    network = build(plan(named("resnet-8"), 1, 10))
+    assert spec.weights is not None
+    network.load_state_dict(load_file(spec.weights))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    found = evaluate(network, *load_test(test, "cpu"), images.mean, images.std, "cpu")[1]
+    assert result.measures["test_accuracy"] == found
+
+
+def test_a_paused_trial_ends_like_one_that_never_paused(spec: TrialSpec, tmp_path: Path) -> None:
+    whole, _ = trained(replace(spec, recipe=replace(RECIPE, epochs=3)))
+    assert spec.weights is not None
+    weights = load_file(spec.weights)
+    spec.weights.unlink()
+    checkpoint = tmp_path / "trial" / "checkpoint.pt"
+    pausing = replace(spec, recipe=replace(RECIPE, epochs=3), checkpoint=checkpoint, checkpoint_epochs=frozenset({2}))
+    run = train_once(pausing)
+    first = [next(run), next(run)]
+    run.close()
+    assert not spec.weights.exists()
+    last = first[-1]
+    assert isinstance(last, Progress)
+    curve = tuple(vars(event.epoch) for event in first if isinstance(event, Progress))
+    rest, result = trained(replace(pausing, curve=curve, seconds=last.seconds))
+    assert rest == whole[2:]
+    assert [epoch["epoch"] for epoch in result.curve] == [1, 2, 3]
+    assert result.seconds is not None
+    assert result.seconds > last.seconds
+    again = load_file(spec.weights)
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+def test_a_trial_that_is_stopped_saves_no_weights(spec: TrialSpec) -> None:
+    run = train_once(spec)
+    first = next(run)
+    assert isinstance(first, Progress)
+    assert first.epoch.epoch == 1
+    run.close()
+    assert spec.weights is not None
+    assert not spec.weights.parent.exists()
+
+
+def test_whatever_goes_wrong_ends_in_a_result(spec: TrialSpec) -> None:
+    _, diverged = trained(replace(spec, recipe=replace(RECIPE, lr=1e30)))
+    assert diverged.reason == "non_finite"
+    assert "epoch 1" in diverged.message
+    _, broken = trained(replace(spec, images=replace(spec.images, directory=Path("nowhere"))))
+    assert broken.reason == "error"
+    assert broken.message.startswith("FileNotFoundError: ")
+    assert broken.measures == {}
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_and_not_the_run(
+    write_space: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_space(epochs=2)
+    path.write_text(path.read_text().replace("lr: 0.1", "lr: {choice: [0.05, 1.0e+30]}"))
+    backend = partial(run_in_process, do=train_once)
+    study = open_study(run_session(load_experiment(path), tmp_path / "study", backend, trials=8).directory)
+    found = {(trial.state, trial.recipe["lr"]) for trial in study.trials}
+    assert found == {("complete", 0.05), ("failed", 1e30)}
+    for trial in study.trials:
+        if trial.state == "failed":
+            assert trial.reason == "non_finite"
+            assert "epoch 1" in (trial.message or "")
+        else:
+            assert study.weights_of(trial).is_file()
+
+
+def test_training_by_itself_ends_in_weights_and_their_accuracy_on_the_test_images(tmp_path: Path) -> None:
+    epochs: list[EpochResult] = []
+    file = tmp_path / "weights.safetensors"
+    made = train_single(named("resnet-8"), SOURCE, RECIPE, seed=3, weights=file, observe=epochs.append)
+    assert [epoch.epoch for epoch in epochs] == [1, 2]
+    assert made.result.measures["val_accuracy"] == epochs[-1].val_accuracy
+    images = load(prepare(SOURCE, seed=3), "cpu")
+    network = build(plan(named("resnet-8"), images.shape.channels, images.shape.num_classes))
+    network.load_state_dict(made.load_state())
+    test = load_test(prepare(SOURCE, seed=3, split="test"), "cpu")
+    again = evaluate(network.to(memory_format=torch.channels_last), *test, images.mean, images.std, "cpu")  # type: ignore
+    assert made.test_accuracy == again[1]
+    assert made.normalisation["class_names"] == [str(digit) for digit in range(10)]
+
+
+def test_training_by_itself_raises_what_went_wrong(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"^non_finite: training loss of epoch 1") as caught:
+        train_single(named("resnet-8"), SOURCE, replace(RECIPE, lr=1e30), seed=0, weights=tmp_path / "w.safetensors")
+    assert caught.value.reason == "non_finite"
+
+
+@pytest.mark.parametrize("name", ["resnet-8", "stochastic-depth-resnet-14", "wrn-10-1-dropout"])
+def test_the_seed_decides(spec: TrialSpec, name: str) -> None:
+    """What is random inside a network follows it, too: which branches are left out, which elements are dropped."""
+    first, again, other = (
+        trained(replace(spec, architecture=named(name), seed=seed, weights=None))[0] for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
