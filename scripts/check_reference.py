@@ -158,7 +158,7 @@ def compared(how: str, expected: Counts, counted: Counts) -> list[str]:
 
 def depth_remark(nominal: object, architecture: Architecture) -> str:
     """Say so where the depth in a network's name counts no layers: those of the blocks and two, or also projections."""
-    layers = sum(len(block.stage.transform.value.convs) for block in architecture.blocks)
+    layers = sum(block.stage.transform.num_convs for block in architecture.blocks)
     depths = (layers + 2, layers + 1 + len(architecture.stages))
     if nominal is None or nominal in depths:
         return ""

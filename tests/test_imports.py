@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "codegen": {"codegen", "arch"},
     "packaging": {"packaging", "codegen", "arch", "model"},
 }
-EVERYWHERE = {"__version__", "images"}
+EVERYWHERE = {"__version__", "images", "messages"}
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow", "sqlalchemy")
 
 

@@ -8,9 +8,9 @@ from math import prod
 from typing import NamedTuple
 
 from ressearch.arch.architecture import Architecture, BlockShape, InfeasibleError
-from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style, residual_block
 from ressearch.arch.layers import Conv, Path
+from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.shortcuts import Shortcut
 

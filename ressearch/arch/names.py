@@ -5,7 +5,6 @@ network of 6 * 8 + 2 layers, `resnet-50-imagenet` the one of torchvision. What a
 docstring of the function; published errors are in `ressearch.arch.literature`.
 """
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,14 +12,15 @@ from typing import NamedTuple
 
 from ressearch.arch import families
 from ressearch.arch.architecture import Architecture
-from ressearch.arch.axes import name_of
 from ressearch.arch.families import NumberError, with_stages
 from ressearch.arch.literature import PUBLISHED
 from ressearch.arch.merges import Merge
+from ressearch.arch.options import name_of
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.planning import plan
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.survival import DropPath
+from ressearch.messages import did_you_mean
 
 
 def named(name: str) -> Architecture:
@@ -37,10 +37,9 @@ def named(name: str) -> Architecture:
     except ValueError as error:
         raise ValueError(f"unknown architecture {name!r}; it would be infeasible: {error}") from None
     except LookupError:
-        guesses = " or ".join(repr(guess) for guess in difflib.get_close_matches(name.lower(), PUBLISHED))
-        hint = f"did you mean {guesses}? " if guesses else ""
-        known = ", ".join(row.spelling for row in (*FAMILIES, *MODIFIERS))
-        raise ValueError(f"unknown architecture {name!r}; {hint}known are {known}") from None
+        known = f"known are {', '.join(row.spelling for row in (*FAMILIES, *MODIFIERS))}"
+        hint = " ".join(part for part in (did_you_mean(name, PUBLISHED, at_most=3), known) if part)
+        raise ValueError(f"unknown architecture {name!r}; {hint}") from None
     return network
 
 

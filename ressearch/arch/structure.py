@@ -15,9 +15,9 @@ import math
 from typing import Any, NamedTuple
 
 from ressearch.arch.architecture import Architecture, Stage
-from ressearch.arch.axes import name_of
 from ressearch.arch.fields import Fields
 from ressearch.arch.merges import Merge
+from ressearch.arch.options import name_of
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
@@ -27,6 +27,14 @@ from ressearch.arch.transforms import StrideOn, Transform
 from ressearch.arch.widening import Widening
 
 _STEPS = {"none": Places.NONE, "bn": Places.NORM, "relu": Places.ACT, "bn_relu": Places.NORM_ACT}
+_PLACES = {
+    (False, False): Places.NONE,
+    (True, False): Places.NORM,
+    (False, True): Places.ACT,
+    (True, True): Places.NORM_ACT,
+}
+"""Steps of a stem by whether a norm and an activation follow its convolution."""
+
 _DIM_CHANGES = {
     "zero_pad_subsample": Shortcut.ZERO_PAD,
     "avg_pool_zero_pad": Shortcut.AVG_POOL_ZERO_PAD,
@@ -122,13 +130,13 @@ def read_structure(data: object) -> Structure:
 
 def _stem(fields: Fields) -> dict[str, Any]:
     kernel, stride = fields.integer("kernel"), fields.integer("stride")
-    steps = Places("N" * fields.flag("bn") + "A" * fields.flag("relu"))
+    steps = _PLACES[fields.flag("bn"), fields.flag("relu")]
     pool, size = fields.optional("max_pool"), None
     if pool:
         size = (pool.integer("kernel"), pool.integer("stride"))
         pool.must_be("padding", size[0] // 2)
     for stem in Stem:
-        if (stem.value.kernel, stem.value.stride, stem.value.pool) == (kernel, stride, size):
+        if (stem.kernel, stem.stride, stem.pool) == (kernel, stride, size):
             return {"stem": stem, "stem_width": fields.integer("channels"), "stem_steps": steps}
     got = f"{kernel}x{kernel} with stride {stride}" + (
         f" and a max-pool {size[0]}x{size[0]}, {size[1]}" if size else ""
@@ -145,7 +153,7 @@ def _sizes(
     per_group = fields.integer("bottleneck_width", 0)
     if expansion <= 0:
         raise ValueError(f"structure.expansion > 0 must hold, got {expansion:g}")
-    if not transform.value.has_inner_width and (expansion, cardinality) != (1, 1):
+    if not transform.has_inner_width and (expansion, cardinality) != (1, 1):
         raise ValueError(
             f"structure: {name_of(transform)} blocks have one width and no groups; "
             f"got expansion {expansion:g} and cardinality {cardinality}"
@@ -168,7 +176,7 @@ def _sizes(
     is_widened = cardinality > 1 or per_group > 0  # the expansion then refers to a width that is not written down
     if any(wide % expansion if is_widened else wide != expansion * narrow for narrow, wide in widths):
         raise ValueError(f"structure.expansion: {expansion:g} does not lead from inner widths {inner} to {out}")
-    if not transform.value.has_inner_width and inner != out:
+    if not transform.has_inner_width and inner != out:
         raise ValueError(f"structure: {name_of(transform)} blocks have one width; got inner {inner} and output {out}")
     if widening and ((factor := widening.number("k")) <= 0 or any(narrow % factor for narrow in inner)):
         raise ValueError(f"structure.widening.k: {factor:g} does not divide the inner widths {inner}")
@@ -251,7 +259,7 @@ def _levels(fields: Fields | None, ordering: Ordering, strides: list[int]) -> di
     fields.must_be("root_stride", math.prod(strides))
     fields.must_be("middle_strides", strides)
     if levels == 3:
-        fields.must_be("relu_after_stage_addition", "A" in ordering.value.merged)
+        fields.must_be("relu_after_stage_addition", "A" in ordering.merged)
         fields.must_be("relu_at_end_of_last_block_of_stage", False)
     fields.ignore(  # of levels that are not there
         "root_shortcut", "middle_shortcut", "relu_after_stage_addition", "relu_at_end_of_last_block_of_stage"

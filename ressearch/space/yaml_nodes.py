@@ -1,6 +1,5 @@
 """YAML that knows where it stands: every value keeps its file, line and key path for the error messages."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import Any
 
 import yaml
 from yaml.constructor import SafeConstructor
+
+from ressearch.messages import did_you_mean, expected
 
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -172,7 +173,7 @@ class Entry:
             raise self.error(expected(str(self.node.value), allowed))
         hints = [self.trap] if self.trap else []
         if "none" in allowed and (self.is_null or (str(self.node.tag).endswith(":bool") and not self.plain)):
-            hints.append("did you mean 'none'?")
+            hints.append(did_you_mean("none", allowed))
         raise self.error("; ".join([f"got {self.text}, expected one of {', '.join(allowed)}", *hints]))
 
     @property
@@ -185,14 +186,6 @@ class Entry:
         if self.node.tag not in _TAGS:
             tag = str(self.node.tag).replace("tag:yaml.org,2002:", "!!")
             raise self.error(f"got the YAML tag {tag}, expected a plain value without a tag")
-
-
-def expected(got: str, allowed: Iterable[str], verb: str = "got") -> str:
-    """Say what was got, what is allowed, and the nearest guess."""
-    allowed = list(allowed)
-    guess = difflib.get_close_matches(got.lower(), allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {guess[0]!r}?" if guess else ""
-    return f"{verb} {got!r}, expected one of {', '.join(allowed)}{hint}"
 
 
 def read_text(path: Path) -> str:

@@ -1,13 +1,13 @@
 """Where the images of a study come from, and how many of them it uses. No torch, and no image is decoded."""
 
-import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, get_args
 
 from ressearch.images import ImageShape
+from ressearch.messages import expected
 
 Split = Literal["train", "test"]
 SourceName = Literal["digits", "cifar10", "cifar100", "folder", "parquet"]
@@ -45,7 +45,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.name not in SOURCE_NAMES:
-            raise ValueError(f"name: {_expected(self.name, SOURCE_NAMES)}")
+            raise ValueError(f"name: {expected(self.name, SOURCE_NAMES)}")
         if self.root is not None:
             object.__setattr__(self, "root", Path(self.root).expanduser())
         elif self.name in ("folder", "parquet"):
@@ -77,20 +77,6 @@ class Source:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; the root becomes absolute, so that a worker elsewhere finds it."""
         return asdict(self) | {"root": None if self.root is None else str(self.root.absolute())}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """The inverse of `to_dict`.
-
-        Raises:
-            ValueError: If a key is unknown or a value is out of its range.
-        """
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise ValueError(f"source: {_expected(key, known)}")
-        root = values.get("root")
-        return cls(**{**values, "root": None if root is None else Path(root)})
 
 
 def class_folders(source: Source, split: Split) -> list[Path]:
@@ -178,10 +164,3 @@ def read_labels(path: Path) -> tuple[list[int], Mapping[bytes, bytes]]:
     if not labels:
         raise ValueError(f"{path}: there are no rows")
     return labels, schema.metadata or {}
-
-
-def _expected(got: object, allowed: tuple[str, ...] | list[str]) -> str:
-    """`got ..., expected one of ...`, with the nearest guess."""
-    guess = difflib.get_close_matches(str(got), allowed, n=1)
-    hint = f"; did you mean {guess[0]!r}?" if guess else ""
-    return f"got {got!r}, expected one of {', '.join(allowed)}{hint}"

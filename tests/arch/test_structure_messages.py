@@ -87,7 +87,7 @@ def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
         ({"stem": [3, 1]}, "structure.stem must be a mapping, got [3, 1]"),
         (
             {"stem.kernel": 5},
-            "structure.stem: got 5x5 with stride 1; there are only cifar: a 3x3 convolution (section 4.2); ",
+            "structure.stem: got 5x5 with stride 1; there are only cifar: 3x3 convolution (section 4.2); ",
         ),
         ({"stem.bn": 1}, "structure.stem.bn: expected true or false, got 1"),
         (

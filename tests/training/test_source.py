@@ -2,6 +2,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
@@ -19,11 +20,11 @@ def test_room_is_torch_free_where_it_says_so() -> None:
 @pytest.mark.parametrize("name", SOURCE_NAMES)
 def test_source_survives_json(name: str, tmp_path: Path) -> None:
     source = Source(name=name, root=tmp_path, resolution=16, subset=100, val_images=20)
-    assert Source.from_dict(json.loads(json.dumps(source.to_dict()))) == source
+    assert Source(**json.loads(json.dumps(source.to_dict()))) == source
 
 
 def test_source_without_root_survives_json() -> None:
-    assert Source.from_dict(Source().to_dict()) == Source()
+    assert Source(**Source().to_dict()) == Source()
 
 
 def test_root_is_sent_as_an_absolute_path() -> None:
@@ -39,12 +40,11 @@ def test_root_is_sent_as_an_absolute_path() -> None:
         ({"resolution": 0}, "resolution >= 1 must hold, got 0"),
         ({"subset": 0}, "subset >= 1 must hold, got 0"),
         ({"val_images": -5}, "val_images >= 1 must hold, got -5"),
-        ({"subsets": 5}, r"source: got 'subsets', expected one of .*; did you mean 'subset'\?"),
     ],
 )
-def test_wrong_values_are_refused(values: dict[str, object], message: str) -> None:
+def test_wrong_values_are_refused(values: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        Source.from_dict(values)
+        Source(**values)
 
 
 @pytest.mark.parametrize(
