@@ -128,9 +128,9 @@ def train_network(
     from ressearch.packaging import check_target, export_bundle
     from ressearch.search.single import train_single
     from ressearch.space import Space, load_space
-    from ressearch.space.described import described
+    from ressearch.space.lookup import find_architecture
 
-    name, found, _ = described(architecture)
+    name, found, _ = find_architecture(architecture)
     space = space if isinstance(space, Space) else load_space(space)
     recipe = space.recipe if epochs is None else replace(space.recipe, epochs=epochs)
     target = Path(directory) if directory is not None else Path("trained") / name
@@ -200,9 +200,9 @@ def export_network(
         ExportError: If the files cannot be written.
     """
     from ressearch.packaging import export_bundle
-    from ressearch.space.described import described
+    from ressearch.space.lookup import find_architecture
 
-    name, found, shape = described(architecture)
+    name, found, shape = find_architecture(architecture)
     target = Path(directory) if directory is not None else Path("exported") / _export_name(name, format)
     export_bundle(target, architecture=found, shape=shape, state=None, name=name, format=format)
     return target
@@ -221,7 +221,7 @@ def show(what: str | Path, trial: str | int | None = None, *, every_layer: bool 
         StudyError: If there is no such study or trial.
     """
     from ressearch.report.drawing import architecture_table, named_drawing
-    from ressearch.space.described import described
+    from ressearch.space.lookup import find_architecture
 
     if trial is not None:
         from ressearch.search.records import read_study
@@ -230,7 +230,7 @@ def show(what: str | Path, trial: str | int | None = None, *, every_layer: bool 
         found = record.trial(str(trial))
         title = f"trial {found.number} of {record.directory.name}"
         return architecture_table(found.build_architecture(), record.shape, title=title, every_layer=every_layer)
-    name, architecture, shape = described(what)
+    name, architecture, shape = find_architecture(what)
     if str(what) == name:
         return named_drawing(name, every_layer=every_layer)
     return architecture_table(architecture, shape, title=name, every_layer=every_layer)

@@ -15,6 +15,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arch": {"arch"},
     "training": {"training"},
     "space": {"space", "arch", "training.source", "training.recipe"},
+    "reference": {"reference", "arch", "model", "space.yaml_nodes"},
     "model": {"model", "arch"},
     "search": {"search", "arch", "space", "model", "training"},
     "report": {"report", "arch", "model", "space", "search"},

@@ -25,7 +25,7 @@ def test_another_verb() -> None:
 
 
 def test_several_guesses() -> None:
-    names = ("resnet-20", "resnet-29", "wrn-16-2")
+    names = ("resnet-20", "resnet-29", "shake")
     assert did_you_mean("resnet-2", names, at_most=3) == "did you mean 'resnet-29' or 'resnet-20'?"
     assert did_you_mean("resnet-2", names).count("'") == 2
     assert did_you_mean("", names) == ""

@@ -7,19 +7,12 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from ressearch.images import ImageShape
 
-class Images(NamedTuple):
-    """The images of a data set: (channels, resolution, resolution), and the number of classes."""
-
-    channels: int
-    resolution: int
-    num_classes: int
-
-
-DATASETS: Mapping[str, Images] = {
-    "cifar10": Images(3, 32, 10),
-    "cifar100": Images(3, 32, 100),
-    "imagenet": Images(3, 224, 1000),
+DATASETS: Mapping[str, ImageShape] = {
+    "cifar10": ImageShape(channels=3, resolution=32, num_classes=10),
+    "cifar100": ImageShape(channels=3, resolution=32, num_classes=100),
+    "imagenet": ImageShape(channels=3, resolution=224, num_classes=1000),
 }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Protocol
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,8 +10,9 @@ from rich.text import Text
 
 from ressearch.arch import AXES, Architecture, architecture_id, cost, named, plan
 from ressearch.arch.layers import Norm
-from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Images, Result, best_of, dataset_of, notes_on
+from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, best_of, dataset_of, notes_on
 from ressearch.arch.names import FAMILIES, MODIFIERS
+from ressearch.images import ImageShape
 from ressearch.report.parts import Part, Shape, parts
 from ressearch.report.words import axis_text, network, short_count
 
@@ -24,28 +24,12 @@ _SIZES = {"depth", "width", "stride", "stem_width"}
 """Axes that are left to the table."""
 
 
-class HasShape(Protocol):
-    """Images that a network is drawn for: `Images` of a data set, or the shape of a study's images."""
-
-    @property
-    def channels(self) -> int:
-        """Channels of an image."""
-
-    @property
-    def resolution(self) -> int:
-        """Pixels of a side."""
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-
-
-def images_of(name: str) -> Images:
+def images_of(name: str) -> ImageShape:
     """Return the images that a named network was made for: CIFAR-10's, or ImageNet's."""
     return DATASETS[dataset_of(name)]
 
 
-def named_drawing(name: str, images: HasShape | None = None, *, every_layer: bool = False) -> RenderableType:
+def named_drawing(name: str, images: ImageShape | None = None, *, every_layer: bool = False) -> RenderableType:
     """Draw a network of the literature, with its printed errors, for the images it was made for if none are given.
 
     Raises:
@@ -56,7 +40,7 @@ def named_drawing(name: str, images: HasShape | None = None, *, every_layer: boo
 
 
 def architecture_table(
-    architecture: Architecture, images: HasShape, *, title: str = "", every_layer: bool = False
+    architecture: Architecture, images: ImageShape, *, title: str = "", every_layer: bool = False
 ) -> RenderableType:
     """Draw a network: its axes in words, its parts with shapes and costs, its totals.
 

@@ -17,7 +17,7 @@ _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", 
 
 
 class SpaceError(ValueError):
-    """A search space that cannot be used; the message says where, what was got and what is allowed."""
+    """A YAML file that cannot be used; the message says where, what was got and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +146,17 @@ class Entry:
         except (ValueError, yaml.YAMLError):
             raise self.error(f"got {self.text}, which its YAML tag does not fit") from None
 
+    @property
+    def data(self) -> Any:
+        """Everything below as plain Python values.
+
+        Raises:
+            SpaceError: If there is a key that is repeated or no text, or a tag.
+        """
+        if self.is_mapping:
+            return {key: child.data for key, child in self.items.items()}
+        return [child.data for child in self.elements] if self.is_list else self.plain
+
     def scalar(self, kind: type[int] | type[float] | type[bool] | type[str]) -> Any:
         """Return a scalar of one type; whole numbers pass as float, and nothing else is converted.
 
@@ -207,8 +218,8 @@ def read_text(path: Path) -> str:
         raise SpaceError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def compose(text: str, file: str) -> Entry:
-    """Parse YAML; nothing is constructed, so nothing in it can run.
+def compose(text: str, file: str, holds: str = "a search space") -> Entry:
+    """Parse YAML; nothing is constructed, so nothing in it can run. `holds` names what an empty file lacks.
 
     Raises:
         SpaceError: If it is broken or empty, with line, column and what the parser said.
@@ -227,7 +238,7 @@ def compose(text: str, file: str) -> Entry:
     except RecursionError:
         raise SpaceError(f"{file}: broken YAML: lists or mappings are nested too deeply") from None
     if node is None:
-        raise SpaceError(f"{file}: the file is empty, expected a search space")
+        raise SpaceError(f"{file}: the file is empty, expected {holds}")
     return Entry(file, "", node)
 
 

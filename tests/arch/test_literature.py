@@ -8,7 +8,8 @@ import yaml
 
 from ressearch.arch import architecture_id, named
 from ressearch.arch.literature import PUBLISHED, SOURCES, best_of, dataset_of, notes_on
-from ressearch.arch.structure import read_structure
+from ressearch.reference import read_structure
+from ressearch.space.yaml_nodes import compose
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "architectures.yaml"
 
@@ -122,7 +123,11 @@ def collection(reference: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_entry_is_the_network_of_a_name(collection: dict[str, Any]) -> None:
     assert set(NAMES) == set(collection)
-    read = {name: architecture_id(read_structure(collection[name]["structure"]).architecture) for name in NAMES}
+
+    def id_of(structure: object) -> str:
+        return architecture_id(read_structure(compose(yaml.safe_dump(structure), "structure.yaml")).architecture)
+
+    read = {name: id_of(collection[name]["structure"]) for name in NAMES}
     assert read == {name: architecture_id(named(ours)) for name, ours in NAMES.items()}
     assert len(set(read.values())) == len(set(NAMES.values()))  # one name for one network
 
