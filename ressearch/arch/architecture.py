@@ -307,7 +307,7 @@ def _widths(stage: Stage, factor: float, pyramid_width: int | None, number: int)
 
 
 def _whole(number: float) -> float:
-    """Return the whole number that a product of floats stands for, such as 29 for 7 * (29 / 7)."""
+    """Return the whole number that a product of floats means, such as 29 for 7 * (29 / 7)."""
     nearest = float(round(number))
     return nearest if math.isclose(number, nearest, rel_tol=1e-12) else float(number)
 

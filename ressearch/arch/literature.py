@@ -56,7 +56,7 @@ def notes_on(name: str) -> tuple[str, ...]:
     return tuple(text for names, text in NOTES if name in names.split())
 
 
-def best_of(name: str) -> Result | None:
+def lowest_error(name: str) -> Result | None:
     """Return the lowest error printed of this very network on the data set it was made for."""
     printed = {
         result.error: result

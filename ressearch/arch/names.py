@@ -37,7 +37,7 @@ def named(name: str) -> Architecture:
     except ValueError as error:
         raise ValueError(f"unknown architecture {name!r}; it would be infeasible: {error}") from None
     except LookupError:
-        known = f"known are {', '.join(row.spelling for row in (*FAMILIES, *MODIFIERS))}"
+        known = f"known are {', '.join(row.text for row in (*FAMILIES, *MODIFIERS))}"
         hint = " ".join(part for part in (did_you_mean(name, PUBLISHED, at_most=3), known) if part)
         raise ValueError(f"unknown architecture {name!r}; {hint}") from None
     return network
@@ -49,7 +49,7 @@ def _build(name: str) -> Architecture:
             try:
                 return family.build(*match.groups())
             except NumberError as error:
-                raise NumberError(f"{family.spelling} {error}") from None
+                raise NumberError(f"{family.text} {error}") from None
     for modifier in MODIFIERS:
         if match := re.fullmatch(modifier.pattern, name):
             numbers = match.groupdict()
@@ -127,10 +127,10 @@ def with_dropout(base: Architecture, rate: str) -> Architecture:
     return with_stages(base, merge=Merge.DROPOUT, shortcut_dropout=float(rate))
 
 
-class Row(NamedTuple):
+class Spelling(NamedTuple):
     """A family, or a modifier of a network called `base`: how it is written, and what makes it."""
 
-    spelling: str
+    text: str
     pattern: str
     build: Callable[..., Architecture]
 
@@ -146,31 +146,31 @@ _BLOCK = r"(?:-(basic|bottleneck|single))?"
 _ORDERING = "|".join(name_of(ordering).replace("_", "-") for ordering in Ordering)
 
 FAMILIES = (
-    Row(
+    Spelling(
         "resnet-N, plain-N, preresnet-N (-basic, -bottleneck, -single)",
         rf"(resnet|plain|preresnet)-{_N}{_BLOCK}",
         families.cifar_resnet,
     ),
-    Row("wrn-D-K, wrn-D-K-dropout", rf"wrn-{_N}-{_R}(?:-(dropout)(?:-(0\.\d+))?)?", families.wide),
-    Row("resnext-D-CxWd", rf"(pre)?resnext-{_N}-{_N}x{_N}d", families.aggregated),
-    Row("pyramidnet-D-aA, pyramidnet-D-mA", rf"pyramidnet-{_N}-([am]){_R}{_BLOCK}", families.pyramid),
-    Row("rorM-N", rf"ror([2-9])-{_N}", families.levelled),
-    Row("resnet-N-imagenet, plain-N-imagenet", rf"(se-)?(resnet|plain)-{_N}-imagenet", families.imagenet_resnet),
-    Row("resnext-D-CxWd-imagenet", rf"resnext-{_N}-{_N}x{_N}d-imagenet", families.imagenet_aggregated),
-    Row("wrn-D-K-imagenet", rf"wrn-{_N}-{_R}-imagenet", families.imagenet_wide),
-    Row("pyramidnet-D-aA-imagenet", rf"pyramidnet-{_N}-([am]){_R}-imagenet", families.imagenet_pyramid),
+    Spelling("wrn-D-K, wrn-D-K-dropout", rf"wrn-{_N}-{_R}(?:-(dropout)(?:-(0\.\d+))?)?", families.wide),
+    Spelling("resnext-D-CxWd", rf"(pre)?resnext-{_N}-{_N}x{_N}d", families.aggregated),
+    Spelling("pyramidnet-D-aA, pyramidnet-D-mA", rf"pyramidnet-{_N}-([am]){_R}{_BLOCK}", families.pyramid),
+    Spelling("rorM-N", rf"ror([2-9])-{_N}", families.levelled),
+    Spelling("resnet-N-imagenet, plain-N-imagenet", rf"(se-)?(resnet|plain)-{_N}-imagenet", families.imagenet_resnet),
+    Spelling("resnext-D-CxWd-imagenet", rf"resnext-{_N}-{_N}x{_N}d-imagenet", families.imagenet_aggregated),
+    Spelling("wrn-D-K-imagenet", rf"wrn-{_N}-{_R}-imagenet", families.imagenet_wide),
+    Spelling("pyramidnet-D-aA-imagenet", rf"pyramidnet-{_N}-([am]){_R}-imagenet", families.imagenet_pyramid),
 )
 MODIFIERS = (
-    Row("se-NAME", r"se-(?P<base>.+)", families.squeeze_excited),
-    Row("stochastic-depth-NAME", r"stochastic-depth-(?P<base>.+)", with_stochastic_depth),
-    Row("rorM-NAME", r"ror(?P<levels>[2-9])-(?P<base>.+)", with_levels),
-    Row("NAME-ORDERING", rf"(?P<base>.+)-(?P<ordering>{_ORDERING})", with_ordering),
-    Row("NAME-scaled-S-B", rf"(?P<base>.+)-scaled-(?P<shortcut>{_R[1:-1]})-(?P<branch>{_R[1:-1]})", with_scales),
-    Row(
+    Spelling("se-NAME", r"se-(?P<base>.+)", families.squeeze_excited),
+    Spelling("stochastic-depth-NAME", r"stochastic-depth-(?P<base>.+)", with_stochastic_depth),
+    Spelling("rorM-NAME", r"ror(?P<levels>[2-9])-(?P<base>.+)", with_levels),
+    Spelling("NAME-ORDERING", rf"(?P<base>.+)-(?P<ordering>{_ORDERING})", with_ordering),
+    Spelling("NAME-scaled-S-B", rf"(?P<base>.+)-scaled-(?P<shortcut>{_R[1:-1]})-(?P<branch>{_R[1:-1]})", with_scales),
+    Spelling(
         "NAME-exclusive-gate-bB, NAME-shortcut-only-gate-bB",
         rf"(?P<base>.+)-(?P<kind>exclusive|shortcut-only)-gate-b(?P<bias>-?{_R[1:-1]})",
         with_gate,
     ),
-    Row("NAME-conv1x1-shortcut", r"(?P<base>.+)-conv1x1-shortcut", with_convolutions),
-    Row("NAME-dropout-shortcut-R", r"(?P<base>.+)-dropout-shortcut-(?P<rate>0\.\d+)", with_dropout),
+    Spelling("NAME-conv1x1-shortcut", r"(?P<base>.+)-conv1x1-shortcut", with_convolutions),
+    Spelling("NAME-dropout-shortcut-R", r"(?P<base>.+)-dropout-shortcut-(?P<rate>0\.\d+)", with_dropout),
 )

@@ -27,16 +27,18 @@ class DropPath(Option):
     """Rules of stochastic depth, in which a training step leaves whole branches out.
 
     One draw for each block and mini-batch; in evaluation a branch is multiplied by its survival probability.
+
+    function(rate, number of blocks): the survival probabilities; None where every branch always takes part.
     """
 
     NONE = (None,)
     LINEAR = (linear,)
     UNIFORM = (uniform,)
 
-    def __init__(self, rule: Callable[[float, int], tuple[float, ...]] | None) -> None:
-        super().__init__(first_line(rule) if rule else "every branch always takes part")
-        self._rule = rule
+    def __init__(self, function: Callable[[float, int], tuple[float, ...]] | None) -> None:
+        super().__init__(first_line(function) if function else "every branch always takes part")
+        self.function = function
 
     def survival(self, rate: float, num_blocks: int) -> tuple[float, ...]:
         """Return the survival probability of every block in order; () where every branch always takes part."""
-        return self._rule(rate, num_blocks) if self._rule and rate else ()
+        return self.function(rate, num_blocks) if self.function and rate else ()

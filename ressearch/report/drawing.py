@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ressearch.arch import AXES, Architecture, architecture_id, cost, named, plan
 from ressearch.arch.layers import Norm
-from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, best_of, dataset_of, notes_on
+from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, dataset_of, lowest_error, notes_on
 from ressearch.arch.names import FAMILIES, MODIFIERS
 from ressearch.images import ImageShape
 from ressearch.report.parts import Part, Shape, parts
@@ -121,7 +121,7 @@ def named_table() -> RenderableType:
         is_number = column in ("params", "MACs", "best error %")
         table.add_column(column, overflow="fold", justify="right" if is_number else "left")
     for name in PUBLISHED:
-        images, best = images_of(name), best_of(name)
+        images, best = images_of(name), lowest_error(name)
         counted = cost(plan(named(name), images.channels, images.num_classes), images.resolution)
         printed = (_error(best), best.statistic or "not stated", best.source) if best else ("", "", "")
         sizes = (short_count(counted.num_params), short_count(counted.num_macs))
@@ -130,7 +130,7 @@ def named_table() -> RenderableType:
     families.add_column(style="bold", overflow="fold")
     families.add_column(overflow="fold")
     for row in (*FAMILIES, *MODIFIERS):
-        families.add_row(Text(row.spelling), Text(row.summary))
+        families.add_row(Text(row.text), Text(row.summary))
     return Group(table, Text("Any number that makes a network is a name:", style="bold"), families)
 
 

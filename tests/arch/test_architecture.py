@@ -227,7 +227,7 @@ def test_no_stages() -> None:
             "init_c",
             "init_c 0 starts every branch at zero, where it learns nothing",
         ),
-        ({"levels": 4}, "levels", "levels 4: the last level would stand around single blocks"),
+        ({"levels": 4}, "levels", "levels 4: the last level would lead around single blocks"),
         (
             {"levels": 2, "level_shortcut": Shortcut.NONE},
             "level_shortcut",
@@ -365,7 +365,7 @@ EQUAL = {
         },
         {},
     ),
-    "the input of projections where no step stands in front": ({"projection_input": ProjectionInput.RAW}, {}),
+    "the input of projections where no step comes before": ({"projection_input": ProjectionInput.RAW}, {}),
     "places as the ordering has them": ({"stem_steps": Places.NORM_ACT, "tail_steps": Places.NONE}, {}),
     "the stride of a block that has none": (
         {"stride_on": StrideOn.FIRST_CONV, **BOTTLENECK},

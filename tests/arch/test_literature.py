@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from ressearch.arch import architecture_id, named
-from ressearch.arch.literature import PUBLISHED, SOURCES, best_of, dataset_of, notes_on
+from ressearch.arch.literature import PUBLISHED, SOURCES, dataset_of, lowest_error, notes_on
 from ressearch.reference import read_structure
 from ressearch.space.yaml_nodes import compose
 
@@ -161,12 +161,12 @@ def test_sources_are_papers_or_repositories() -> None:
 
 
 def test_the_best_error_is_of_the_very_network() -> None:
-    best = best_of("ror3-wrn-40-2")
+    best = lowest_error("ror3-wrn-40-2")
     assert best is not None
     assert (best.error, best.statistic) == (5.01, "500 epochs")  # 4.59 is with stochastic depth, 4.80 without levels
-    assert best_of("ror3-164") is None
-    assert best_of("resnet-110-exclusive-gate-b0") is None  # "fail" is no number
-    assert best_of("nobody-20") is None
+    assert lowest_error("ror3-164") is None
+    assert lowest_error("resnet-110-exclusive-gate-b0") is None  # "fail" is no number
+    assert lowest_error("nobody-20") is None
 
 
 def test_one_network_has_all_its_errors() -> None:

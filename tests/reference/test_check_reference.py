@@ -81,7 +81,7 @@ def test_the_script_tells_exact_entries_from_others(script: Run) -> None:
     )
     assert lines["silent"] == "silent refused: networks.yaml:109: architectures[6]: 'params_exact' is missing"
     assert "exact: nominal_depth 50, counted 20, or 22 with" in lines["nameless-depth"]
-    assert lines["9"] == "9 refused: networks.yaml:131: architectures[8]: got 'no mapping', expected keys with values"
+    assert lines["9"] == "9 refused: networks.yaml:127: architectures[8]: got 'no mapping', expected keys with values"
     assert out.splitlines()[-1] == "9 entries counted by arithmetic: 2 exact, 3 different, 4 refused"
 
 
