@@ -1,6 +1,5 @@
 """One residual block: its shape and the style of its network -> layers."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
@@ -62,22 +61,35 @@ def residual_block(shape: BlockShape, style: Style, is_first: bool, is_closed: b
     Raises:
         InfeasibleError: Naming the axis that cannot be met.
     """
+    stage, c_in, c_out = shape.stage, shape.c_in, shape.c_out
     shortcut, merged = _shortcut(shape), _merged(shape)
-    if shortcut is None and shape.stage.merge is not Merge.ADD:
-        raise InfeasibleError("merge", f"merge {name_of(shape.stage.merge)} needs a shortcut")
+    has_shortcut = _has_shortcut(stage, shortcut, merged)
     has_weights = any(isinstance(layer, Conv) for layer in shortcut or ())
     if shortcut and isinstance(shortcut[-1], Conv):
-        shortcut += style.steps(style.projection, shape.c_out)
+        shortcut += style.steps(style.projection, c_out)
     is_shared = (has_weights and not style.reads_raw) or (is_first and style.shares_first)
-    first = style.steps(style.first, shape.c_in)
-    convs = _convs(shape, style)
-    block = Block(
+    first = style.steps(style.first, c_in)
+    branch = _convs(shape, style) if is_shared else first + _convs(shape, style)
+    branch = _gate(stage, SqueezeExcitation.PRE, c_in) + branch + _gate(stage, SqueezeExcitation.STANDARD, c_out)
+    around = (shortcut or ()) + _gate(stage, SqueezeExcitation.IDENTITY, c_out) + (merged.shortcut or ())
+    after = () if is_closed else style.steps(style.merged, c_out)
+    return Block(
         before=first if is_shared else (),
-        branch=convs if is_shared else first + convs,
-        shortcut=None if merged.shortcut is None else shortcut,
-        after=() if is_closed else style.steps(style.merged, shape.c_out),
+        branch=branch + merged.branch,
+        shortcut=around if has_shortcut else None,
+        after=after + _gate(stage, SqueezeExcitation.POST, c_out),
+        gate=merged.gate,
     )
-    return _with_merge(_with_squeeze_excitation(block, shape), merged)
+
+
+def _has_shortcut(stage: Stage, shortcut: Path | None, merged: Merged) -> bool:
+    """Tell whether anything is added to the branch, and refuse what needs that."""
+    if shortcut is None and stage.merge is not Merge.ADD:
+        raise InfeasibleError("merge", f"merge {name_of(stage.merge)} needs a shortcut")
+    has_shortcut = shortcut is not None and merged.shortcut is not None
+    if stage.se is SqueezeExcitation.IDENTITY and not has_shortcut:
+        raise InfeasibleError("se", "se identity needs a shortcut")
+    return has_shortcut
 
 
 def _shortcut(shape: BlockShape) -> Path | None:
@@ -92,32 +104,6 @@ def _merged(shape: BlockShape) -> Merged:
         return shape.stage.merge.merged(shape)
     except ValueError as error:
         raise InfeasibleError("merge", str(error)) from None
-
-
-def _with_squeeze_excitation(block: Block, shape: BlockShape) -> Block:
-    """Put the gate of the stage in its place."""
-    stage = shape.stage
-    match stage.se:
-        case SqueezeExcitation.NONE:
-            return block
-        case SqueezeExcitation.PRE:
-            return replace(block, branch=_squeeze_excite(stage, shape.c_in) + block.branch)
-        case SqueezeExcitation.STANDARD:
-            return replace(block, branch=block.branch + _squeeze_excite(stage, shape.c_out))
-        case SqueezeExcitation.POST:
-            return replace(block, after=block.after + _squeeze_excite(stage, shape.c_out))
-        case SqueezeExcitation.IDENTITY:
-            if block.shortcut is None:
-                raise InfeasibleError("se", "se identity needs a shortcut")
-            return replace(block, shortcut=block.shortcut + _squeeze_excite(stage, shape.c_out))
-
-
-def _with_merge(block: Block, merged: Merged) -> Block:
-    """Append what the merge adds to branch and shortcut, and set its gate."""
-    if merged == Merged():
-        return block
-    shortcut = None if block.shortcut is None else block.shortcut + (merged.shortcut or ())
-    return replace(block, branch=block.branch + merged.branch, shortcut=shortcut, gate=merged.gate)
 
 
 def _convs(shape: BlockShape, style: Style) -> Path:
@@ -138,7 +124,10 @@ def _convs(shape: BlockShape, style: Style) -> Path:
     return path
 
 
-def _squeeze_excite(stage: Stage, channels: int) -> Path:
+def _gate(stage: Stage, place: SqueezeExcitation, channels: int) -> Path:
+    """Return the squeeze-and-excitation gate of a stage in its own place, nothing in the others."""
+    if stage.se is not place:
+        return ()
     hidden = channels // stage.se_ratio
     if hidden < 1:
         raise InfeasibleError("se_ratio", f"se_ratio {stage.se_ratio} leaves no hidden unit for {channels} channels")
