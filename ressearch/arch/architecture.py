@@ -202,11 +202,8 @@ class Architecture:
     )
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "stages", tuple(self.stages))
+        _settle_stages(self)
         settle_fields(self)
-        for stage in self.stages:
-            if not isinstance(stage, Stage):
-                raise ValueError(f"stages must hold only Stage(...), got {stage!r}")
         if not self.stages:
             raise ValueError("an architecture must have at least one stage, got none")
         for number, stage in enumerate(self.stages, start=1):
@@ -310,6 +307,22 @@ def _whole(number: float) -> float:
     """Return the whole number that a product of floats means, such as 29 for 7 * (29 / 7)."""
     nearest = float(round(number))
     return nearest if math.isclose(number, nearest, rel_tol=1e-12) else float(number)
+
+
+def _settle_stages(architecture: Architecture) -> None:
+    """Make a tuple of the stages.
+
+    Raises:
+        ValueError: For anything that is no `Stage`, and for a single stage without a list around it.
+    """
+    given: object = architecture.stages
+    if not isinstance(given, Iterable):
+        raise ValueError(f"stages must be a list of Stage(...), got {given!r}")
+    stages = tuple(given)
+    for stage in stages:
+        if not isinstance(stage, Stage):
+            raise ValueError(f"stages must be a list of Stage(...), got {stage!r} in it")
+    object.__setattr__(architecture, "stages", stages)
 
 
 AXES: Mapping[str, Axis] = {**axes_of(Architecture), **axes_of(Stage)}

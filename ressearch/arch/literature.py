@@ -1,4 +1,4 @@
-"""What the literature prints of its networks: errors in per cent, with statistic and table, and what is known of them.
+"""Errors that the literature prints for its networks, in per cent, with statistic and table, and notes on them.
 
 Copied from the papers, and from their authors' repositories where `verified` says so; nothing here was measured by us.
 """
@@ -78,7 +78,7 @@ def _table(
     is_other: bool = False,
     **errors: Errors,
 ) -> Iterator[tuple[str, Result]]:
-    """Spell the numbers of a table out that have the same statistic; `errors` by data set and network."""
+    """Yield a result for every number of a table, all of one statistic; `errors` by data set and network."""
     for dataset, rows in errors.items():
         for name, got in rows.items():
             printed = got if isinstance(got, Printed) else Printed(got)

@@ -62,7 +62,7 @@ def _build(name: str) -> Architecture:
 
 
 def with_stochastic_depth(base: Architecture) -> Architecture:
-    """Stochastic depth, survival falling to 0.5; shortcuts that pad take means, as in its paper, and not single pixels.
+    """Stochastic depth with survival falling to 0.5; padded shortcuts take means, as in the paper, not single pixels.
 
     Source: Huang et al. 2016, arXiv:1603.09382, section 4.
     """

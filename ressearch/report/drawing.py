@@ -18,7 +18,7 @@ from ressearch.report.words import axis_text, network, short_count
 
 _ALWAYS = {"transform", "ordering", "shortcut", "bottleneck_ratio", "gate_bias", "shortcut_dropout", "se_ratio"}
 _ALWAYS |= {"level_shortcut", "level_projection_norm", "drop_path_rate", "norm_groups", "init_c"}
-"""Axes that are told of wherever they are read, all others only where they differ from their defaults."""
+"""Axes that are shown wherever they are read; all others only where they differ from their defaults."""
 
 _SIZES = {"depth", "width", "stride", "stem_width"}
 """Axes that are left to the table."""
@@ -93,7 +93,7 @@ def _axes(architecture: Architecture) -> Table:
 
 
 def published_table(name: str) -> RenderableType:
-    """Return what is printed of a named network: errors with their sources, what is known of them, the papers."""
+    """Return the published results of a named network: errors with their sources, notes, the papers."""
     results = PUBLISHED.get(name, ())
     table = Table(
         title="published", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)

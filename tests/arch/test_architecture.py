@@ -102,12 +102,15 @@ def test_names_and_lists_as_users_write_them() -> None:
         InitRule.LECUN,
     )
     assert network.stages == (stage,)
+    assert Architecture(stages=(each for each in [stage, stage])).stages == (stage, stage)
     assert dataclasses.replace(network, stem="imagenet").stem is Stem.IMAGENET
 
 
 def test_stages_are_stages() -> None:
-    with pytest.raises(ValueError, match=r"stages must hold only Stage\(\.\.\.\), got {'depth': 2}"):
+    with pytest.raises(ValueError, match=r"stages must be a list of Stage\(\.\.\.\), got {'depth': 2}"):
         Architecture(stages=[{"depth": 2}])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"got Stage\(depth=2, width=8\)"):
+        Architecture(stages=Stage(depth=2, width=8))  # type: ignore[arg-type]
 
 
 def test_a_repr_makes_the_same_architecture(combination: Architecture) -> None:
