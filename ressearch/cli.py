@@ -294,8 +294,8 @@ def list_(
     Given the name of an axis, its values and what they mean.
     """
     from ressearch.arch import AXES
+    from ressearch.messages import expected
     from ressearch.report.console import new_console
-    from ressearch.space.yaml_nodes import expected
 
     if what == "architectures":
         from ressearch.report.drawing import named_table

@@ -323,8 +323,8 @@ def _found(what: "str | Path | Architecture") -> "tuple[str, Architecture, Image
     """Return the name of a network, the network, and the images that it was made for."""
     from ressearch.arch import Architecture, architecture_id
     from ressearch.arch.literature import DATASETS
-    from ressearch.space.described import described
+    from ressearch.space.lookup import find_architecture
 
     if isinstance(what, Architecture):
         return architecture_id(what), what, DATASETS["cifar10"]
-    return described(what)
+    return find_architecture(what)

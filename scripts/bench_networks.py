@@ -21,13 +21,13 @@ from ressearch.arch import architecture_id, cost, plan
 from ressearch.codegen import model_source
 from ressearch.model import build
 from ressearch.packaging import export_bundle
-from ressearch.space.described import described
+from ressearch.space.lookup import find_architecture
 
 ROUNDS = 9
 
 
 def contestants(name: str, scratch: Path) -> dict[str, Callable[[], object]]:
-    _, architecture, shape = described(name)
+    _, architecture, shape = find_architecture(name)
     resolved = plan(architecture, shape.channels, shape.num_classes)
     module: dict[str, Any] = {}
     exec(model_source(resolved, name=name, resolution=shape.resolution), module)

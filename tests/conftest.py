@@ -62,7 +62,7 @@ def network(values: dict[str, Any], stages: list[dict[str, Any]]) -> Architectur
     """Return the architecture; an axis that makes it no network takes the value that always does."""
     while True:
         if values["widening"].is_pyramid:
-            values["alpha"] = max(values["alpha"], values["widening"].value.least_alpha)
+            values["alpha"] = max(values["alpha"], values["widening"].least_alpha)
         try:
             architecture = Architecture(stages=tuple(Stage(**stage) for stage in stages), **values)
             plan(architecture, in_channels=3, num_classes=10)

@@ -15,13 +15,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "arch": {"arch"},
     "training": {"training"},
     "space": {"space", "arch", "training.source", "training.recipe"},
+    "reference": {"reference", "arch", "model", "space.yaml_nodes"},
     "model": {"model", "arch"},
     "search": {"search", "arch", "space", "model", "training"},
     "report": {"report", "arch", "model", "space", "search"},
     "codegen": {"codegen", "arch"},
     "packaging": {"packaging", "codegen", "arch", "model"},
 }
-EVERYWHERE = {"__version__", "images"}
+EVERYWHERE = {"__version__", "images", "messages"}
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow", "sqlalchemy")
 
 

@@ -5,8 +5,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from enum import Enum
 from functools import cache, cached_property
 from math import isfinite
-from types import UnionType
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
+
+from ressearch.arch.options import name_of
+from ressearch.messages import expected
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -56,10 +58,15 @@ class Axis:
         """Types of its values; whole numbers pass as float, truth values only as such."""
         return (int, float) if self.kind is float else (self.kind,)
 
+    @cached_property
+    def members(self) -> Mapping[str, Enum]:
+        """Members of an enum axis by YAML name, none for numbers and truth values."""
+        return {name_of(member): member for member in self.kind} if issubclass(self.kind, Enum) else {}
+
     @property
     def names(self) -> tuple[str, ...]:
         """YAML names of the members of an enum axis, () for numbers and truth values."""
-        return tuple(name_of(member) for member in self.kind) if issubclass(self.kind, Enum) else ()
+        return tuple(self.members)
 
     def check(self, value: Any) -> None:
         """Check the type and range of a field's value.
@@ -80,16 +87,16 @@ class Axis:
         return f"{self.name} >= {self.minimum:g}" if self.minimum > float("-inf") else f"finite {self.name}"
 
     def parse(self, value: Any, where: str) -> Any:
-        """Turn a plain YAML value into the field's value; numbers are checked by the constructor.
+        """Turn the YAML name of a member into the member; numbers and truth values are checked by the constructor.
 
         Raises:
-            ValueError: If the value is not a name of this axis.
+            ValueError: If the value is not a name of this axis, with the nearest guess.
         """
-        if not issubclass(self.kind, Enum):
+        if not self.members:
             return value
-        if value not in self.names:
-            raise ValueError(f"{where}: got {value!r}, expected one of {', '.join(self.names)}")
-        return self.kind[value.upper()]
+        if not isinstance(value, str) or value not in self.members:
+            raise ValueError(f"{where}: {expected(value, self.members)}")
+        return self.members[value]
 
 
 @cache
@@ -99,7 +106,7 @@ def axes_of(kind: "type[HasAxes]") -> Mapping[str, Axis]:
         spec.name: Axis(
             name=spec.name,
             per_stage=kind.per_stage,
-            kind=get_args(spec.type)[0] if isinstance(spec.type, UnionType) else spec.type,  # type: ignore[arg-type]
+            kind=(get_args(spec.type) or (spec.type,))[0],  # of `Named[Shortcut]` and `int | None` the first
             minimum=spec.metadata["minimum"],
             below=spec.metadata["below"],
             default=None if spec.default is MISSING else spec.default,
@@ -111,17 +118,20 @@ def axes_of(kind: "type[HasAxes]") -> Mapping[str, Axis]:
     }
 
 
-def check_fields(value: "HasAxes") -> None:
-    """Check type and range of every declared field.
+def settle_fields(value: "HasAxes") -> None:
+    """Turn YAML names into members, and check type and range of every declared field.
 
     Raises:
         ValueError: Naming the field, the value and what is allowed.
     """
-    for axis in axes_of(type(value)).values():
-        got = getattr(value, axis.name)
-        if got is None and axis.default is None and not axis.required:
-            continue
-        axis.check(got)
+    given = value.__dict__
+    for name, axis in axes_of(type(value)).items():
+        got = given[name]
+        if axis.members:
+            if got.__class__ is not axis.kind:
+                object.__setattr__(value, name, axis.parse(got, name))
+        elif got is not None or axis.default is not None or axis.required:
+            axis.check(got)
 
 
 def unread(value: "HasAxes") -> frozenset[str]:
@@ -146,13 +156,18 @@ def parsed(kind: "type[HasAxes]", data: Mapping[str, Any], where: str) -> dict[s
         ValueError: For an unknown or a missing field, or a name that is none, after `where`.
     """
     axes = axes_of(kind)
-    if unknown := sorted(set(data) - set(axes)):
-        raise ValueError(f"{where}: unknown field {unknown[0]!r}, expected some of {', '.join(axes)}")
+    if unknown := [name for name in data if name not in axes]:
+        raise ValueError(f"{where}: {expected(unknown[0], axes, 'unknown field')}")
     if missing := [name for name, axis in axes.items() if axis.required and name not in data]:
         raise ValueError(f"{where}: field {missing[0]!r} is missing")
     return {name: axes[name].parse(value, f"{where}.{name}") for name, value in data.items()}
 
 
-def name_of(member: Enum) -> str:
-    """Return the YAML name of an enum member."""
-    return member.name.lower()
+def short_repr(value: "HasAxes", **first: object) -> str:
+    """Return a constructor call with `first` and the fields that differ from their defaults, members by YAML name."""
+    told = dict(first)
+    for name, axis in axes_of(type(value)).items():
+        got = getattr(value, name)
+        if axis.required or got != axis.default:
+            told[name] = name_of(got) if isinstance(got, Enum) else got
+    return f"{type(value).__name__}({', '.join(f'{name}={got!r}' for name, got in told.items())})"

@@ -3,15 +3,20 @@
 from typing import NamedTuple
 
 from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
-from ressearch.arch.axes import name_of
 from ressearch.arch.layers import Act, Activation, Conv, Dropout, Norm, Path, SqueezeExcite
-from ressearch.arch.merges import Merge
+from ressearch.arch.merges import Merge, Merged
+from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Block
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 
 
 class Style(NamedTuple):
-    """What all blocks of a network have in common; strings over N (norm) and A (activation) as in `Steps`."""
+    """What all blocks of a network have in common; strings over N (norm) and A (activation) as in `Ordering`.
+
+    projection, level_projection: after the 1x1 convolution of a block's shortcut, and of one around a group.
+    reads_raw: whether the 1x1 convolution of a shortcut reads the block's input.
+    norm_groups: groups of channels of every norm, None under batch normalisation.
+    """
 
     stem: str
     first: str
@@ -52,46 +57,53 @@ def residual_block(shape: BlockShape, style: Style, is_first: bool, is_closed: b
 
     The leading steps feed both paths where the shortcut has parameters and, if they activate, in the first block
     of the network, whose stem was left without an activation (He et al. 2016, arXiv:1603.05027, appendix).
+
+    Raises:
+        InfeasibleError: Naming the axis that cannot be met.
     """
-    stage = shape.stage
-    try:
-        shortcut = stage.shortcut.path(shape.c_in, shape.c_out, shape.stride)
-    except ValueError as error:
-        raise InfeasibleError("shortcut", str(error)) from None
-    try:
-        numbers = (getattr(stage, name) for name in stage.merge.value.reads)
-        merged = stage.merge.merged(shape.c_in, shape.c_out, shape.stride, *numbers)
-    except ValueError as error:
-        raise InfeasibleError("merge", str(error)) from None
-    if shortcut is None and stage.merge is not Merge.ADD:
-        raise InfeasibleError("merge", f"merge {name_of(stage.merge)} needs a shortcut")
+    stage, c_in, c_out = shape.stage, shape.c_in, shape.c_out
+    shortcut, merged = _shortcut(shape), _merged(shape)
+    has_shortcut = _has_shortcut(stage, shortcut, merged)
     has_weights = any(isinstance(layer, Conv) for layer in shortcut or ())
     if shortcut and isinstance(shortcut[-1], Conv):
-        shortcut += style.steps(style.projection, shape.c_out)
-    shared = (has_weights and not style.reads_raw) or (is_first and style.shares_first)
-    first = style.steps(style.first, shape.c_in)
-    branch = _convs(shape, style)
-    after = () if is_closed else style.steps(style.merged, shape.c_out)
-    before, branch = (first, branch) if shared else ((), first + branch)
-    match stage.se:
-        case SqueezeExcitation.PRE:
-            branch = _squeeze_excite(stage, shape.c_in) + branch
-        case SqueezeExcitation.STANDARD:
-            branch += _squeeze_excite(stage, shape.c_out)
-        case SqueezeExcitation.POST:
-            after += _squeeze_excite(stage, shape.c_out)
-        case SqueezeExcitation.IDENTITY:
-            if shortcut is None or merged.shortcut is None:
-                raise InfeasibleError("se", "se identity needs a shortcut")
-            shortcut += _squeeze_excite(stage, shape.c_out)
-    is_plain = shortcut is None or merged.shortcut is None
+        shortcut += style.steps(style.projection, c_out)
+    is_shared = (has_weights and not style.reads_raw) or (is_first and style.shares_first)
+    first = style.steps(style.first, c_in)
+    branch = _convs(shape, style) if is_shared else first + _convs(shape, style)
+    branch = _gate(stage, SqueezeExcitation.PRE, c_in) + branch + _gate(stage, SqueezeExcitation.STANDARD, c_out)
+    around = (shortcut or ()) + _gate(stage, SqueezeExcitation.IDENTITY, c_out) + (merged.shortcut or ())
+    after = () if is_closed else style.steps(style.merged, c_out)
     return Block(
-        before=before,
+        before=first if is_shared else (),
         branch=branch + merged.branch,
-        shortcut=None if is_plain else (shortcut or ()) + (merged.shortcut or ()),
-        after=after,
+        shortcut=around if has_shortcut else None,
+        after=after + _gate(stage, SqueezeExcitation.POST, c_out),
         gate=merged.gate,
     )
+
+
+def _has_shortcut(stage: Stage, shortcut: Path | None, merged: Merged) -> bool:
+    """Tell whether anything is added to the branch, and refuse what needs that."""
+    if shortcut is None and stage.merge is not Merge.ADD:
+        raise InfeasibleError("merge", f"merge {name_of(stage.merge)} needs a shortcut")
+    has_shortcut = shortcut is not None and merged.shortcut is not None
+    if stage.se is SqueezeExcitation.IDENTITY and not has_shortcut:
+        raise InfeasibleError("se", "se identity needs a shortcut")
+    return has_shortcut
+
+
+def _shortcut(shape: BlockShape) -> Path | None:
+    try:
+        return shape.stage.shortcut.path(shape.c_in, shape.c_out, shape.stride)
+    except ValueError as error:
+        raise InfeasibleError("shortcut", str(error)) from None
+
+
+def _merged(shape: BlockShape) -> Merged:
+    try:
+        return shape.stage.merge.merged(shape)
+    except ValueError as error:
+        raise InfeasibleError("merge", str(error)) from None
 
 
 def _convs(shape: BlockShape, style: Style) -> Path:
@@ -112,7 +124,10 @@ def _convs(shape: BlockShape, style: Style) -> Path:
     return path
 
 
-def _squeeze_excite(stage: Stage, channels: int) -> Path:
+def _gate(stage: Stage, place: SqueezeExcitation, channels: int) -> Path:
+    """Return the squeeze-and-excitation gate of a stage in its own place, nothing in the others."""
+    if stage.se is not place:
+        return ()
     hidden = channels // stage.se_ratio
     if hidden < 1:
         raise InfeasibleError("se_ratio", f"se_ratio {stage.se_ratio} leaves no hidden unit for {channels} channels")

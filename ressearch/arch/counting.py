@@ -48,7 +48,7 @@ class Cost:
 
 
 FREE = Cost()
-"""What costs nothing, one object for all: adding up what is nothing would be half of the counting."""
+"""One object for all that costs nothing: adding zeros would take half of the time."""
 
 
 def cost(plan: Plan, resolution: int) -> Cost:

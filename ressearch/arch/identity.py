@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, replace
 from enum import Enum
 from functools import lru_cache
 
 from ressearch.arch.architecture import Architecture
-from ressearch.arch.axes import name_of
 from ressearch.arch.initialisation import Initialisation
-from ressearch.arch.layers import Layer, Path
-from ressearch.arch.plan_tree import Block, Group
+from ressearch.arch.layers import Conv, Layer, Linear, Path
+from ressearch.arch.options import name_of
+from ressearch.arch.plan_tree import Block, Group, Plan
 from ressearch.arch.planning import plan
 
 
@@ -22,13 +22,29 @@ def architecture_id(architecture: Architecture) -> str:
     that leave the same hidden units, or two alphas that round to the same widths are one network. The number of
     classes and of input channels do not enter.
     """
-    resolved = plan(architecture, in_channels=3, num_classes=10)
-    lines = [_path_text(resolved.stem), *_group_text(resolved.body), _path_text(resolved.head)]
+    return plan_id(plan(architecture, in_channels=3, num_classes=10))
+
+
+def plan_id(resolved: Plan) -> str:
+    """Return the id of the network that a plan resolves, for any images: `architecture_id` without a second plan."""
+    lines = [_path_text(_for_any_images(resolved.stem)), *_group_text(resolved.body)]
+    lines.append(_path_text(_for_any_images(resolved.head)))
     if resolved.survival:
         lines.append(f"survival {resolved.survival}")
     if resolved.initialisation != Initialisation():
         lines.append(_layer_text(resolved.initialisation))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:10]
+
+
+def _for_any_images(path: Path) -> Path:
+    """Return a stem for 3 channels and a head for 10 classes: ids are taken of these."""
+    match path:
+        case (Conv() as conv, *others):
+            return (replace(conv, c_in=3), *others)
+        case (*others, Linear() as linear):
+            return (*others, replace(linear, c_out=10))
+        case _:
+            return path
 
 
 def _group_text(group: Group) -> Iterator[str]:

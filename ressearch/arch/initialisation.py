@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, unique
-from typing import NamedTuple
+from enum import unique
+
+from ressearch.arch.options import Option, first_line
 
 
 def he(fan_in: int, fan_out: int) -> float:  # noqa: ARG001 - one signature for all rules
@@ -38,28 +39,23 @@ def depth_scaled(fan_in: int, fan_out: int) -> float:
     return lecun(fan_in, fan_out)
 
 
-class _Row(NamedTuple):
-    variance: Callable[[int, int], float]
-    shrinks_branches: bool = False
-
-
 @unique
-class InitRule(Enum):
-    """Variances of the weights of every convolution; a normal distribution around zero."""
+class InitRule(Option):
+    """Variances of the weights of every convolution; a normal distribution around zero.
 
-    HE = _Row(he)
-    LECUN = _Row(lecun)
-    XAVIER = _Row(xavier)
-    DEPTH_SCALED = _Row(depth_scaled, shrinks_branches=True)
+    variance(fan_in, fan_out): a fan counts kernel size squared times channels of one side, groups divided out.
+    shrinks_branches: whether the branches of residual blocks start smaller (`branch_gain`).
+    """
 
-    def variance(self, fan_in: int, fan_out: int) -> float:
-        """Return the variance; a fan counts kernel size squared times channels of one side, groups divided out."""
-        return self.value.variance(fan_in, fan_out)
+    HE = (he, False)
+    LECUN = (lecun, False)
+    XAVIER = (xavier, False)
+    DEPTH_SCALED = (depth_scaled, True)
 
-    @property
-    def summary(self) -> str:
-        """One line of help, from the function's docstring."""
-        return (self.value.variance.__doc__ or "").splitlines()[0]
+    def __init__(self, variance: Callable[[int, int], float], shrinks_branches: bool) -> None:
+        super().__init__(first_line(variance))
+        self.variance = variance
+        self.shrinks_branches = shrinks_branches
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,19 @@
 """The vocabulary of a plan: small frozen layers with every channel and stride resolved.
 
-Each layer is data. Counting (`arch.cost`), building (`model.build`) and exporting (`export`) read it with one
-`match` each; adding a layer means adding a case there, and the type checker names the one that is missing.
+Each layer is data. Adding one means a class and a member of `Layer` here, and then a case where the type checker
+names one missing: what it costs (`arch.counting`), its module (`model.layer_modules`), how its source is written
+(`codegen.layer_steps`) and what it is in words (`report.layer_table`).
 Feature maps are (N, C, H, W). No convolution has a bias but that of a gate.
 """
 
 from dataclasses import dataclass
-from enum import Enum, unique
+from enum import unique
+
+from ressearch.arch.options import Option
 
 
 @unique
-class Activation(Enum):
+class Activation(Option):
     """Non-linearity used wherever an ordering places an activation."""
 
     RELU = "max(x, 0)"
@@ -19,24 +22,14 @@ class Activation(Enum):
     SILU = "x sigmoid(x) (Hendrycks and Gimpel 2016, arXiv:1606.08415; Ramachandran et al. 2017, arXiv:1710.05941)"
     GELU = "x times the normal distribution function of x (Hendrycks and Gimpel 2016, arXiv:1606.08415)"
 
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value
-
 
 @unique
-class Normalisation(Enum):
+class Normalisation(Option):
     """Normalisation used wherever an ordering places one; a convolution has no bias under any of them."""
 
     BATCH = "batch normalisation (Ioffe and Szegedy 2015, arXiv:1502.03167)"
     GROUP = "group normalisation (Wu and He 2018, arXiv:1803.08494), `norm_groups` groups"
     NONE = "no normalisation"
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from math import prod
 from typing import NamedTuple
 
 from ressearch.arch.architecture import Architecture, BlockShape, InfeasibleError
-from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style, residual_block
 from ressearch.arch.layers import Conv, Path
+from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.shortcuts import Shortcut
 
@@ -30,7 +30,7 @@ def body(architecture: Architecture, style: Style) -> Group:
     """Put the blocks into stages, and these into levels of shortcuts.
 
     Raises:
-        InfeasibleError: If a block or a shortcut cannot be made, or a level would stand around single blocks.
+        InfeasibleError: If a block or a shortcut cannot be made, or a level would lead around single blocks.
     """
     shapes, levels = iter(architecture.blocks), architecture.levels
     stages = [
@@ -41,7 +41,7 @@ def body(architecture: Architecture, style: Style) -> Group:
     if levels == 1:
         return Group(tuple(Group(tuple(blocks.made(place) for place in stage)) for stage in stages))
     if levels > 3 and max(map(len, stages)) <= 2 ** (levels - 3):
-        raise InfeasibleError("levels", f"levels {levels}: the last level would stand around single blocks")
+        raise InfeasibleError("levels", f"levels {levels}: the last level would lead around single blocks")
     has_shortcut = (True, levels >= 3, True)  # around all blocks, around stages, around parts of them
     return _group([_halved(stage, levels - 3) for stage in stages], has_shortcut, architecture.level_shortcut, blocks)
 

@@ -1,4 +1,4 @@
-"""What the literature prints of its networks: errors in per cent, with statistic and table, and what is known of them.
+"""Errors that the literature prints for its networks, in per cent, with statistic and table, and notes on them.
 
 Copied from the papers, and from their authors' repositories where `verified` says so; nothing here was measured by us.
 """
@@ -7,19 +7,12 @@ from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
+from ressearch.images import ImageShape
 
-class Images(NamedTuple):
-    """The images of a data set: (channels, resolution, resolution), and the number of classes."""
-
-    channels: int
-    resolution: int
-    num_classes: int
-
-
-DATASETS: Mapping[str, Images] = {
-    "cifar10": Images(3, 32, 10),
-    "cifar100": Images(3, 32, 100),
-    "imagenet": Images(3, 224, 1000),
+DATASETS: Mapping[str, ImageShape] = {
+    "cifar10": ImageShape(channels=3, resolution=32, num_classes=10),
+    "cifar100": ImageShape(channels=3, resolution=32, num_classes=100),
+    "imagenet": ImageShape(channels=3, resolution=224, num_classes=1000),
 }
 
 
@@ -63,7 +56,7 @@ def notes_on(name: str) -> tuple[str, ...]:
     return tuple(text for names, text in NOTES if name in names.split())
 
 
-def best_of(name: str) -> Result | None:
+def lowest_error(name: str) -> Result | None:
     """Return the lowest error printed of this very network on the data set it was made for."""
     printed = {
         result.error: result
@@ -85,7 +78,7 @@ def _table(
     is_other: bool = False,
     **errors: Errors,
 ) -> Iterator[tuple[str, Result]]:
-    """Spell the numbers of a table out that have the same statistic; `errors` by data set and network."""
+    """Yield a result for every number of a table, all of one statistic; `errors` by data set and network."""
     for dataset, rows in errors.items():
         for name, got in rows.items():
             printed = got if isinstance(got, Printed) else Printed(got)

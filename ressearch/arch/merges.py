@@ -1,15 +1,19 @@
 """Merges: how branch F(x) and shortcut h(x) become one. One function and one enum row each.
 
-A merge maps (c_in, c_out, stride) of a block, and the numbers of its stage that its row names, to what is appended to
-branch and shortcut before they are added, and to the gate that weighs them.
-The YAML name is the member name in lower case and the first line of the function's docstring is its help text.
+A merge maps the shape of a block to what is appended to branch and shortcut before they are added, and to the gate that
+weighs them. Its numbers are fields of the stage, which say there which merges read them. The YAML name is the member
+name in lower case and the first line of the function's docstring is its help text.
 """
 
 from collections.abc import Callable
-from enum import Enum, unique
-from typing import NamedTuple
+from enum import unique
+from typing import TYPE_CHECKING, NamedTuple
 
 from ressearch.arch.layers import Gate, Path, Scale, UnscaledDropout
+from ressearch.arch.options import Option, first_line
+
+if TYPE_CHECKING:
+    from ressearch.arch.architecture import BlockShape
 
 
 class Merged(NamedTuple):
@@ -20,7 +24,7 @@ class Merged(NamedTuple):
     gate: Gate | None = None
 
 
-def add(c_in: int, c_out: int, stride: int) -> Merged:  # noqa: ARG001 - one signature for all merges
+def add(shape: "BlockShape") -> Merged:  # noqa: ARG001 - one signature for all merges
     """Add: F(x) + h(x).
 
     Source: He et al. 2015, arXiv:1512.03385, equation 1.
@@ -28,7 +32,7 @@ def add(c_in: int, c_out: int, stride: int) -> Merged:  # noqa: ARG001 - one sig
     return Merged()
 
 
-def constant_scale(c_in: int, c_out: int, stride: int, shortcut_scale: float, branch_scale: float) -> Merged:  # noqa: ARG001
+def constant_scale(shape: "BlockShape") -> Merged:
     """Constants on both: branch_scale F(x) + shortcut_scale h(x); a shortcut scaled by 0 is a plain block.
 
     Raises:
@@ -36,12 +40,13 @@ def constant_scale(c_in: int, c_out: int, stride: int, shortcut_scale: float, br
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    if branch_scale == 0:
+    stage = shape.stage
+    if stage.branch_scale == 0:
         raise ValueError("branch_scale 0 leaves nothing to learn")
-    return Merged(_scale(branch_scale), None if shortcut_scale == 0 else _scale(shortcut_scale))
+    return Merged(_scale(stage.branch_scale), None if stage.shortcut_scale == 0 else _scale(stage.shortcut_scale))
 
 
-def exclusive_gate(c_in: int, c_out: int, stride: int, gate_bias: float) -> Merged:
+def exclusive_gate(shape: "BlockShape") -> Merged:
     """A learned gate shares out between both: g(x) F(x) + (1 - g(x)) h(x).
 
     Where the shape changes the gate follows it as a strided 1x1 convolution and weighs the changed shortcut: the
@@ -49,49 +54,47 @@ def exclusive_gate(c_in: int, c_out: int, stride: int, gate_bias: float) -> Merg
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1, after highway networks.
     """
-    return Merged(gate=Gate(c_in, c_out, stride, float(gate_bias), exclusive=True))
+    return Merged(gate=_gate(shape, exclusive=True))
 
 
-def shortcut_only_gate(c_in: int, c_out: int, stride: int, gate_bias: float) -> Merged:
+def shortcut_only_gate(shape: "BlockShape") -> Merged:
     """A learned gate on the shortcut alone: F(x) + (1 - g(x)) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    return Merged(gate=Gate(c_in, c_out, stride, float(gate_bias), exclusive=False))
+    return Merged(gate=_gate(shape, exclusive=False))
 
 
-def dropout(c_in: int, c_out: int, stride: int, shortcut_dropout: float) -> Merged:  # noqa: ARG001
+def dropout(shape: "BlockShape") -> Merged:
     """Dropout on the shortcut, without the usual division by 1 - rate: its expectation is (1 - rate) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    return Merged(shortcut=(UnscaledDropout(float(shortcut_dropout)),) if shortcut_dropout else ())
+    rate = float(shape.stage.shortcut_dropout)
+    return Merged(shortcut=(UnscaledDropout(rate),) if rate else ())
 
 
 def _scale(factor: float) -> Path:
     return (Scale(float(factor)),) if factor != 1 else ()
 
 
-class _Row(NamedTuple):
-    merged: Callable[..., Merged]
-    reads: tuple[str, ...] = ()
+def _gate(shape: "BlockShape", *, exclusive: bool) -> Gate:
+    return Gate(shape.c_in, shape.c_out, shape.stride, float(shape.stage.gate_bias), exclusive)
 
 
 @unique
-class Merge(Enum):
-    """The merges of the family, each with the fields of the stage that it takes after the shape."""
+class Merge(Option):
+    """The merges of the family.
 
-    ADD = _Row(add)
-    CONSTANT_SCALE = _Row(constant_scale, ("shortcut_scale", "branch_scale"))
-    EXCLUSIVE_GATE = _Row(exclusive_gate, ("gate_bias",))
-    SHORTCUT_ONLY_GATE = _Row(shortcut_only_gate, ("gate_bias",))
-    DROPOUT = _Row(dropout, ("shortcut_dropout",))
+    merged(shape): what the merge adds to a block of that shape.
+    """
 
-    def merged(self, c_in: int, c_out: int, stride: int, *numbers: float) -> Merged:
-        """Return what this merge adds to a block; the numbers are those of the fields that the row names."""
-        return self.value.merged(c_in, c_out, stride, *numbers)
+    ADD = (add,)
+    CONSTANT_SCALE = (constant_scale,)
+    EXCLUSIVE_GATE = (exclusive_gate,)
+    SHORTCUT_ONLY_GATE = (shortcut_only_gate,)
+    DROPOUT = (dropout,)
 
-    @property
-    def summary(self) -> str:
-        """One line of help, from the function's docstring."""
-        return (self.value.merged.__doc__ or "").splitlines()[0]
+    def __init__(self, merged: Callable[["BlockShape"], Merged]) -> None:
+        super().__init__(first_line(merged))
+        self.merged = merged

@@ -5,7 +5,6 @@ network of 6 * 8 + 2 layers, `resnet-50-imagenet` the one of torchvision. What a
 docstring of the function; published errors are in `ressearch.arch.literature`.
 """
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,14 +12,15 @@ from typing import NamedTuple
 
 from ressearch.arch import families
 from ressearch.arch.architecture import Architecture
-from ressearch.arch.axes import name_of
 from ressearch.arch.families import NumberError, with_stages
 from ressearch.arch.literature import PUBLISHED
 from ressearch.arch.merges import Merge
+from ressearch.arch.options import name_of
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.planning import plan
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.survival import DropPath
+from ressearch.messages import did_you_mean
 
 
 def named(name: str) -> Architecture:
@@ -37,10 +37,9 @@ def named(name: str) -> Architecture:
     except ValueError as error:
         raise ValueError(f"unknown architecture {name!r}; it would be infeasible: {error}") from None
     except LookupError:
-        guesses = " or ".join(repr(guess) for guess in difflib.get_close_matches(name.lower(), PUBLISHED))
-        hint = f"did you mean {guesses}? " if guesses else ""
-        known = ", ".join(row.spelling for row in (*FAMILIES, *MODIFIERS))
-        raise ValueError(f"unknown architecture {name!r}; {hint}known are {known}") from None
+        known = f"known are {', '.join(row.text for row in (*FAMILIES, *MODIFIERS))}"
+        hint = " ".join(part for part in (did_you_mean(name, PUBLISHED, at_most=3), known) if part)
+        raise ValueError(f"unknown architecture {name!r}; {hint}") from None
     return network
 
 
@@ -50,7 +49,7 @@ def _build(name: str) -> Architecture:
             try:
                 return family.build(*match.groups())
             except NumberError as error:
-                raise NumberError(f"{family.spelling} {error}") from None
+                raise NumberError(f"{family.text} {error}") from None
     for modifier in MODIFIERS:
         if match := re.fullmatch(modifier.pattern, name):
             numbers = match.groupdict()
@@ -63,7 +62,7 @@ def _build(name: str) -> Architecture:
 
 
 def with_stochastic_depth(base: Architecture) -> Architecture:
-    """Stochastic depth, survival falling to 0.5; shortcuts that pad take means, as in its paper, and not single pixels.
+    """Stochastic depth with survival falling to 0.5; padded shortcuts take means, as in the paper, not single pixels.
 
     Source: Huang et al. 2016, arXiv:1603.09382, section 4.
     """
@@ -128,10 +127,10 @@ def with_dropout(base: Architecture, rate: str) -> Architecture:
     return with_stages(base, merge=Merge.DROPOUT, shortcut_dropout=float(rate))
 
 
-class Row(NamedTuple):
+class Spelling(NamedTuple):
     """A family, or a modifier of a network called `base`: how it is written, and what makes it."""
 
-    spelling: str
+    text: str
     pattern: str
     build: Callable[..., Architecture]
 
@@ -147,31 +146,31 @@ _BLOCK = r"(?:-(basic|bottleneck|single))?"
 _ORDERING = "|".join(name_of(ordering).replace("_", "-") for ordering in Ordering)
 
 FAMILIES = (
-    Row(
+    Spelling(
         "resnet-N, plain-N, preresnet-N (-basic, -bottleneck, -single)",
         rf"(resnet|plain|preresnet)-{_N}{_BLOCK}",
         families.cifar_resnet,
     ),
-    Row("wrn-D-K, wrn-D-K-dropout", rf"wrn-{_N}-{_R}(?:-(dropout)(?:-(0\.\d+))?)?", families.wide),
-    Row("resnext-D-CxWd", rf"(pre)?resnext-{_N}-{_N}x{_N}d", families.aggregated),
-    Row("pyramidnet-D-aA, pyramidnet-D-mA", rf"pyramidnet-{_N}-([am]){_R}{_BLOCK}", families.pyramid),
-    Row("rorM-N", rf"ror([2-9])-{_N}", families.levelled),
-    Row("resnet-N-imagenet, plain-N-imagenet", rf"(se-)?(resnet|plain)-{_N}-imagenet", families.imagenet_resnet),
-    Row("resnext-D-CxWd-imagenet", rf"resnext-{_N}-{_N}x{_N}d-imagenet", families.imagenet_aggregated),
-    Row("wrn-D-K-imagenet", rf"wrn-{_N}-{_R}-imagenet", families.imagenet_wide),
-    Row("pyramidnet-D-aA-imagenet", rf"pyramidnet-{_N}-([am]){_R}-imagenet", families.imagenet_pyramid),
+    Spelling("wrn-D-K, wrn-D-K-dropout", rf"wrn-{_N}-{_R}(?:-(dropout)(?:-(0\.\d+))?)?", families.wide),
+    Spelling("resnext-D-CxWd", rf"(pre)?resnext-{_N}-{_N}x{_N}d", families.aggregated),
+    Spelling("pyramidnet-D-aA, pyramidnet-D-mA", rf"pyramidnet-{_N}-([am]){_R}{_BLOCK}", families.pyramid),
+    Spelling("rorM-N", rf"ror([2-9])-{_N}", families.levelled),
+    Spelling("resnet-N-imagenet, plain-N-imagenet", rf"(se-)?(resnet|plain)-{_N}-imagenet", families.imagenet_resnet),
+    Spelling("resnext-D-CxWd-imagenet", rf"resnext-{_N}-{_N}x{_N}d-imagenet", families.imagenet_aggregated),
+    Spelling("wrn-D-K-imagenet", rf"wrn-{_N}-{_R}-imagenet", families.imagenet_wide),
+    Spelling("pyramidnet-D-aA-imagenet", rf"pyramidnet-{_N}-([am]){_R}-imagenet", families.imagenet_pyramid),
 )
 MODIFIERS = (
-    Row("se-NAME", r"se-(?P<base>.+)", families.squeeze_excited),
-    Row("stochastic-depth-NAME", r"stochastic-depth-(?P<base>.+)", with_stochastic_depth),
-    Row("rorM-NAME", r"ror(?P<levels>[2-9])-(?P<base>.+)", with_levels),
-    Row("NAME-ORDERING", rf"(?P<base>.+)-(?P<ordering>{_ORDERING})", with_ordering),
-    Row("NAME-scaled-S-B", rf"(?P<base>.+)-scaled-(?P<shortcut>{_R[1:-1]})-(?P<branch>{_R[1:-1]})", with_scales),
-    Row(
+    Spelling("se-NAME", r"se-(?P<base>.+)", families.squeeze_excited),
+    Spelling("stochastic-depth-NAME", r"stochastic-depth-(?P<base>.+)", with_stochastic_depth),
+    Spelling("rorM-NAME", r"ror(?P<levels>[2-9])-(?P<base>.+)", with_levels),
+    Spelling("NAME-ORDERING", rf"(?P<base>.+)-(?P<ordering>{_ORDERING})", with_ordering),
+    Spelling("NAME-scaled-S-B", rf"(?P<base>.+)-scaled-(?P<shortcut>{_R[1:-1]})-(?P<branch>{_R[1:-1]})", with_scales),
+    Spelling(
         "NAME-exclusive-gate-bB, NAME-shortcut-only-gate-bB",
         rf"(?P<base>.+)-(?P<kind>exclusive|shortcut-only)-gate-b(?P<bias>-?{_R[1:-1]})",
         with_gate,
     ),
-    Row("NAME-conv1x1-shortcut", r"(?P<base>.+)-conv1x1-shortcut", with_convolutions),
-    Row("NAME-dropout-shortcut-R", r"(?P<base>.+)-dropout-shortcut-(?P<rate>0\.\d+)", with_dropout),
+    Spelling("NAME-conv1x1-shortcut", r"(?P<base>.+)-conv1x1-shortcut", with_convolutions),
+    Spelling("NAME-dropout-shortcut-R", r"(?P<base>.+)-dropout-shortcut-(?P<rate>0\.\d+)", with_dropout),
 )

@@ -27,12 +27,16 @@ class Group:
     """Blocks, or groups of them, in sequence, with a shortcut around them all: after(items(x) + shortcut(x)).
 
     `shortcut` is None where nothing is added, and `after` is empty there. What an ordering puts behind an addition
-    stands behind the outermost of several that end together (Zhang et al. 2017, arXiv:1608.02908, figure 2).
+    follows the outermost of several that end together (Zhang et al. 2017, arXiv:1608.02908, figure 2).
     """
 
     items: "tuple[Block | Group, ...]"
     shortcut: Path | None = None
     after: Path = ()
+
+    def __repr__(self) -> str:
+        around = "" if self.shortcut is None else ", with a shortcut around them"
+        return f"<Group of {sum(1 for _ in self.blocks())} blocks{around}>"
 
     def blocks(self) -> Iterator[Block]:
         """Every block in order."""
@@ -57,6 +61,9 @@ class Plan:
     head: Path
     survival: tuple[float, ...] = ()
     initialisation: Initialisation = Initialisation()  # noqa: RUF009 - frozen
+
+    def __repr__(self) -> str:
+        return f"<Plan: stem {self.stem}, {self.body}, head {self.head}>"
 
     @property
     def stages(self) -> tuple[Group, ...]:

@@ -1,13 +1,13 @@
 """Architecture -> Plan: every layer of a network for given images."""
 
 from ressearch.arch.architecture import Architecture, InfeasibleError
-from ressearch.arch.axes import name_of
 from ressearch.arch.blocks import Style
 from ressearch.arch.initialisation import Initialisation
 from ressearch.arch.layers import Act, Activation, Conv, GlobalAvgPool, Linear, MaxPool, Norm, Normalisation
 from ressearch.arch.levels import body
+from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Plan
-from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm
+from ressearch.arch.shortcuts import ProjectionInput
 
 
 def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan:
@@ -16,7 +16,7 @@ def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan
     Raises:
         InfeasibleError: If layers cannot be connected, or a part would never learn.
     """
-    style, stem, width = _style(architecture), architecture.stem.value, architecture.stem_width
+    style, stem, width = _style(architecture), architecture.stem, architecture.stem_width
     head_width = architecture.blocks[-1].c_out
     resolved = Plan(
         stem=(
@@ -34,42 +34,31 @@ def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan
 
 
 def _style(architecture: Architecture) -> Style:
-    row, stem = architecture.ordering.value, architecture.stem.value
-    stem_steps, tail_steps = architecture.stem_steps.value, architecture.tail_steps.value
-    if stem_steps is None:
-        stem_steps = row.stem if stem.steps is None else stem.steps
-    steps = (
-        stem_steps,
-        row.first,
-        row.between,
-        row.last,
-        row.merged,
-        _projection_steps(architecture.projection_norm, row.projection),
-        _projection_steps(architecture.level_projection_norm, row.projection),
-        row.tail if tail_steps is None else tail_steps,
-    )
-    if architecture.norm is Normalisation.NONE:
-        steps = tuple(step.replace("N", "") for step in steps)  # type: ignore[assignment]
+    ordering = architecture.ordering
+    is_normed = architecture.norm is not Normalisation.NONE
+
+    def steps(*wanted: str | None) -> str:
+        """Return the first steps that are not left open, without norms where the network has none."""
+        found = next(each for each in wanted if each is not None)
+        return found if is_normed else found.replace("N", "")
+
     return Style(
-        *steps,
+        stem=steps(architecture.stem_steps.steps, architecture.stem.steps, ordering.stem),
+        first=steps(ordering.first),
+        between=steps(ordering.between),
+        last=steps(ordering.last),
+        merged=steps(ordering.merged),
+        projection=steps(architecture.projection_norm.steps, ordering.projection),
+        level_projection=steps(architecture.level_projection_norm.steps, ordering.projection),
+        tail=steps(architecture.tail_steps.steps, ordering.tail),
         reads_raw=architecture.projection_input is ProjectionInput.RAW,
         activation=architecture.activation,
         norm_groups=architecture.norm_groups if architecture.norm is Normalisation.GROUP else None,
     )
 
 
-def _projection_steps(wanted: ProjectionNorm, by_ordering: str) -> str:
-    match wanted:
-        case ProjectionNorm.BY_ORDERING:
-            return by_ordering
-        case ProjectionNorm.NORM:
-            return "N"
-        case ProjectionNorm.NONE:
-            return ""
-
-
 def _initialisation(architecture: Architecture) -> Initialisation:
-    c = float(architecture.init_c) if architecture.init.value.shrinks_branches else 1.0
+    c = float(architecture.init_c) if architecture.init.shrinks_branches else 1.0
     if c == 0:
         raise InfeasibleError("init_c", "init_c 0 starts every branch at zero, where it learns nothing")
     return Initialisation(architecture.init, c, architecture.zero_init)
@@ -82,7 +71,7 @@ def _check_learning(resolved: Plan) -> None:
         InfeasibleError: Naming the axis.
     """
     initialisation = resolved.initialisation
-    if not (resolved.survival or initialisation.zero_init or initialisation.rule.value.shrinks_branches):
+    if not (resolved.survival or initialisation.zero_init or initialisation.rule.shrinks_branches):
         return
     for block in {id(block): block for block in resolved.blocks()}.values():
         if block.shortcut is None:

@@ -5,10 +5,10 @@ name in lower case and the first line of the function's docstring is its help te
 """
 
 from collections.abc import Callable
-from enum import Enum, unique
-from typing import NamedTuple
+from enum import unique
 
 from ressearch.arch.layers import AvgPool, Conv, Path, Subsample, ZeroPad
+from ressearch.arch.options import Option, first_line
 
 
 def zero_pad(c_in: int, c_out: int, stride: int) -> Path | None:
@@ -66,52 +66,43 @@ def _pad(c_in: int, c_out: int) -> Path:
     return (ZeroPad(c_in, c_out),) if c_in != c_out else ()
 
 
-class _Row(NamedTuple):
-    path: Callable[[int, int, int], Path | None]
+@unique
+class Shortcut(Option):
+    """The shortcuts of the family; a row is a tuple, since a bare function would become a method.
+
+    path(c_in, c_out, stride): the layers of the shortcut, () for the identity, None for no addition.
+    """
+
+    ZERO_PAD = (zero_pad,)
+    AVG_POOL_ZERO_PAD = (avg_pool_zero_pad,)
+    PROJECTION = (projection,)
+    PROJECTION_EVERYWHERE = (projection_everywhere,)
+    NONE = (none,)
+
+    def __init__(self, path: Callable[[int, int, int], Path | None]) -> None:
+        super().__init__(first_line(path))
+        self.path = path
 
 
 @unique
-class Shortcut(Enum):
-    """The shortcut types of the family; a row wraps its function, since a bare one would become a method."""
+class ProjectionNorm(Option):
+    """Whether a norm follows the 1x1 convolution of a shortcut.
 
-    ZERO_PAD = _Row(zero_pad)
-    AVG_POOL_ZERO_PAD = _Row(avg_pool_zero_pad)
-    PROJECTION = _Row(projection)
-    PROJECTION_EVERYWHERE = _Row(projection_everywhere)
-    NONE = _Row(none)
+    steps: the same as a string over N (norm); None leaves it to the ordering.
+    """
 
-    def path(self, c_in: int, c_out: int, stride: int) -> Path | None:
-        """Return the layers of this shortcut, () for the identity, None for no addition."""
-        return self.value.path(c_in, c_out, stride)
+    BY_ORDERING = (None, "as in the ordering's paper")
+    NORM = ("N", "a norm behind the convolution")
+    NONE = ("", "the bare convolution")
 
-    @property
-    def summary(self) -> str:
-        """One line of help, from the function's docstring."""
-        return (self.value.path.__doc__ or "").splitlines()[0]
+    def __init__(self, steps: str | None, summary: str) -> None:
+        super().__init__(summary)
+        self.steps = steps
 
 
 @unique
-class ProjectionNorm(Enum):
-    """Whether a norm follows the 1x1 convolution of a shortcut."""
-
-    BY_ORDERING = "as in the ordering's paper"
-    NORM = "a norm behind the convolution"
-    NONE = "the bare convolution"
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value
-
-
-@unique
-class ProjectionInput(Enum):
+class ProjectionInput(Option):
     """What the 1x1 convolution of a shortcut reads in an ordering whose branch begins with a norm or an activation."""
 
     PREACTIVATED = "what those leading steps give, shared with the branch (He et al. 2016, arXiv:1603.05027, appendix)"
     RAW = "the block's input"
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value

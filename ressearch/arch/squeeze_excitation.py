@@ -1,10 +1,12 @@
-"""Squeeze-and-excitation: where the gate stands in a block. One row of data each."""
+"""Squeeze-and-excitation: the place of the gate in a block. One row of data each."""
 
-from enum import Enum, unique
+from enum import unique
+
+from ressearch.arch.options import Option
 
 
 @unique
-class SqueezeExcitation(Enum):
+class SqueezeExcitation(Option):
     """Placements of Hu et al. 2018 (arXiv:1709.01507), section 6, the ablation on integration strategies."""
 
     NONE = "no gate"
@@ -12,8 +14,3 @@ class SqueezeExcitation(Enum):
     PRE = "in front of the branch"
     POST = "after the addition and what follows it"
     IDENTITY = "on the shortcut, beside the branch"
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value

@@ -1,8 +1,9 @@
 """Stochastic depth: the probability that a block's branch takes part. One function and one enum row each."""
 
 from collections.abc import Callable
-from enum import Enum, unique
-from typing import NamedTuple
+from enum import unique
+
+from ressearch.arch.options import Option, first_line
 
 
 def linear(rate: float, num_blocks: int) -> tuple[float, ...]:
@@ -21,28 +22,23 @@ def uniform(rate: float, num_blocks: int) -> tuple[float, ...]:
     return (1 - rate,) * num_blocks
 
 
-class _Row(NamedTuple):
-    survival: Callable[[float, int], tuple[float, ...]] | None
-
-
 @unique
-class DropPath(Enum):
+class DropPath(Option):
     """Rules of stochastic depth, in which a training step leaves whole branches out.
 
     One draw for each block and mini-batch; in evaluation a branch is multiplied by its survival probability.
+
+    function(rate, number of blocks): the survival probabilities; None where every branch always takes part.
     """
 
-    NONE = _Row(None)
-    LINEAR = _Row(linear)
-    UNIFORM = _Row(uniform)
+    NONE = (None,)
+    LINEAR = (linear,)
+    UNIFORM = (uniform,)
+
+    def __init__(self, function: Callable[[float, int], tuple[float, ...]] | None) -> None:
+        super().__init__(first_line(function) if function else "every branch always takes part")
+        self.function = function
 
     def survival(self, rate: float, num_blocks: int) -> tuple[float, ...]:
         """Return the survival probability of every block in order; () where every branch always takes part."""
-        rule = self.value.survival
-        return rule(rate, num_blocks) if rule and rate else ()
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        rule = self.value.survival
-        return (rule.__doc__ or "").splitlines()[0] if rule else "every branch always takes part"
+        return self.function(rate, num_blocks) if self.function and rate else ()

@@ -1,7 +1,9 @@
 """Transforms: the convolutions of a residual branch. One row of data each."""
 
-from enum import Enum, unique
+from enum import unique
 from typing import NamedTuple
+
+from ressearch.arch.options import Option
 
 
 class BranchConv(NamedTuple):
@@ -12,27 +14,16 @@ class BranchConv(NamedTuple):
     grouped: bool = False
 
 
-class _Row(NamedTuple):
-    convs: tuple[BranchConv, ...]
-    has_inner_width: bool
-    summary: str
-
-
 @unique
-class StrideOn(Enum):
+class StrideOn(Option):
     """Which convolution of a bottleneck halves the resolution; the other transforms have one choice only."""
 
     CONV3X3 = "the 3x3 (Xie et al. 2017, arXiv:1611.05431; torchvision)"
     FIRST_CONV = "the first 1x1: fewer MACs (He et al. 2015, arXiv:1512.03385)"
 
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value
-
 
 @unique
-class Transform(Enum):
+class Transform(Option):
     """Branches of He et al. 2015 (arXiv:1512.03385), figure 5, and the single convolution of He et al. 2016, table 3.
 
     `has_inner_width` tells whether bottleneck ratio and cardinality mean anything: two grouped 3x3 convolutions
@@ -40,22 +31,26 @@ class Transform(Enum):
     branch (Xie et al. 2017, arXiv:1611.05431, section 3.3), so the others have neither.
     """
 
-    BASIC = _Row((BranchConv(3, strided=True), BranchConv(3)), False, "two 3x3 convolutions")
-    BOTTLENECK = _Row(
+    BASIC = ((BranchConv(3, strided=True), BranchConv(3)), False, "two 3x3 convolutions")
+    BOTTLENECK = (
         (BranchConv(1), BranchConv(3, strided=True, grouped=True), BranchConv(1)),
         True,
         "1x1, 3x3 (grouped) and 1x1 convolutions around a narrower or wider inner width",
     )
-    SINGLE = _Row((BranchConv(3, strided=True),), False, "one 3x3 convolution")
+    SINGLE = ((BranchConv(3, strided=True),), False, "one 3x3 convolution")
+
+    def __init__(self, convs: tuple[BranchConv, ...], has_inner_width: bool, summary: str) -> None:
+        super().__init__(summary)
+        self._convs = convs
+        self.has_inner_width = has_inner_width
 
     @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value.summary
+    def num_convs(self) -> int:
+        """Number of convolutions of a branch."""
+        return len(self._convs)
 
     def convs(self, stride_on: StrideOn) -> tuple[BranchConv, ...]:
-        """Return the convolutions with the stride where it is wanted."""
-        convs = self.value.convs
-        if stride_on is StrideOn.CONV3X3 or not self.value.has_inner_width:
-            return convs
-        return tuple(conv._replace(strided=index == 0) for index, conv in enumerate(convs))
+        """Return the convolutions, the chosen one with the stride."""
+        if stride_on is StrideOn.CONV3X3 or not self.has_inner_width:
+            return self._convs
+        return tuple(conv._replace(strided=index == 0) for index, conv in enumerate(self._convs))

@@ -3,9 +3,10 @@
 import math
 import operator
 from collections.abc import Callable, Iterable
-from enum import Enum, unique
+from enum import unique
 from itertools import accumulate
-from typing import NamedTuple
+
+from ressearch.arch.options import Option
 
 
 def additive(start: int, alpha: float, num_blocks: int) -> list[int]:
@@ -34,30 +35,30 @@ def _rounded(widths: Iterable[float]) -> list[int]:
     return [math.floor(width + 0.5) for width in widths][1:]
 
 
-class _Row(NamedTuple):
-    inner_widths: Callable[[int, float, int], list[int]] | None
-    least_alpha: float
-    summary: str
-
-
 @unique
-class Widening(Enum):
-    """Per stage (every stage names its width) or a pyramid (`alpha` decides the inner width of every block)."""
+class Widening(Option):
+    """Per stage (every stage names its width) or a pyramid (`alpha` decides the inner width of every block).
 
-    PER_STAGE = _Row(None, 0.0, "every stage has its own width")
-    ADDITIVE = _Row(additive, 0.0, "width grows by alpha / blocks in every block (additive PyramidNet)")
-    MULTIPLICATIVE = _Row(
+    inner_widths(stem width, alpha, number of blocks): the inner width of every block; None without a pyramid.
+    least_alpha: the smallest `alpha` that does not narrow the network.
+    """
+
+    PER_STAGE = (None, 0.0, "every stage has its own width")
+    ADDITIVE = (additive, 0.0, "width grows by alpha / blocks in every block (additive PyramidNet)")
+    MULTIPLICATIVE = (
         multiplicative,
         1.0,
         "width grows by the factor alpha ** (1 / blocks) in every block (multiplicative PyramidNet)",
     )
 
+    def __init__(
+        self, inner_widths: Callable[[int, float, int], list[int]] | None, least_alpha: float, summary: str
+    ) -> None:
+        super().__init__(summary)
+        self.inner_widths = inner_widths
+        self.least_alpha = least_alpha
+
     @property
     def is_pyramid(self) -> bool:
         """Whether `alpha` decides the widths."""
         return self is not Widening.PER_STAGE
-
-    @property
-    def summary(self) -> str:
-        """One line of help."""
-        return self.value.summary

@@ -45,7 +45,7 @@ def _statements(rule: Initialisation, num_blocks: int, parts: Parts) -> list[str
     """Write what sets the branch of a block apart from other layers."""
     weighted = [step for step in parts.branch if isinstance(step.layer, Conv | Norm)]
     statements = []
-    if rule.rule.value.shrinks_branches:
+    if rule.rule.shrinks_branches:
         names = [f"module.{step.name}" for step in weighted if isinstance(step.layer, Conv)]
         gain = _gain(len(names), num_blocks, rule.c)
         if len(names) == 1:

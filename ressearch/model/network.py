@@ -71,7 +71,7 @@ def _initialise(network: nn.Module, blocks: list["Block"], initialisation: Initi
             nn.init.normal_(module.weight, std=math.sqrt(initialisation.rule.variance(fan_in, fan_out)))
     for block in blocks:
         weighted = [module for module in block.branch if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.GroupNorm)]
-        if initialisation.rule.value.shrinks_branches:
+        if initialisation.rule.shrinks_branches:
             convs = [module for module in weighted if isinstance(module, nn.Conv2d)]
             for conv in convs:
                 with torch.no_grad():

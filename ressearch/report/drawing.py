@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from enum import Enum
-from typing import Protocol
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -11,41 +10,26 @@ from rich.text import Text
 
 from ressearch.arch import AXES, Architecture, architecture_id, cost, named, plan
 from ressearch.arch.layers import Norm
-from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Images, Result, best_of, dataset_of, notes_on
+from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, dataset_of, lowest_error, notes_on
 from ressearch.arch.names import FAMILIES, MODIFIERS
+from ressearch.images import ImageShape
 from ressearch.report.parts import Part, Shape, parts
 from ressearch.report.words import axis_text, network, short_count
 
 _ALWAYS = {"transform", "ordering", "shortcut", "bottleneck_ratio", "gate_bias", "shortcut_dropout", "se_ratio"}
 _ALWAYS |= {"level_shortcut", "level_projection_norm", "drop_path_rate", "norm_groups", "init_c"}
-"""Axes that are told of wherever they are read, all others only where they differ from their defaults."""
+"""Axes that are shown wherever they are read; all others only where they differ from their defaults."""
 
 _SIZES = {"depth", "width", "stride", "stem_width"}
 """Axes that are left to the table."""
 
 
-class HasShape(Protocol):
-    """Images that a network is drawn for: `Images` of a data set, or the shape of a study's images."""
-
-    @property
-    def channels(self) -> int:
-        """Channels of an image."""
-
-    @property
-    def resolution(self) -> int:
-        """Pixels of a side."""
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-
-
-def images_of(name: str) -> Images:
+def images_of(name: str) -> ImageShape:
     """Return the images that a named network was made for: CIFAR-10's, or ImageNet's."""
     return DATASETS[dataset_of(name)]
 
 
-def named_drawing(name: str, images: HasShape | None = None, *, every_layer: bool = False) -> RenderableType:
+def named_drawing(name: str, images: ImageShape | None = None, *, every_layer: bool = False) -> RenderableType:
     """Draw a network of the literature, with its printed errors, for the images it was made for if none are given.
 
     Raises:
@@ -56,7 +40,7 @@ def named_drawing(name: str, images: HasShape | None = None, *, every_layer: boo
 
 
 def architecture_table(
-    architecture: Architecture, images: HasShape, *, title: str = "", every_layer: bool = False
+    architecture: Architecture, images: ImageShape, *, title: str = "", every_layer: bool = False
 ) -> RenderableType:
     """Draw a network: its axes in words, its parts with shapes and costs, its totals.
 
@@ -109,7 +93,7 @@ def _axes(architecture: Architecture) -> Table:
 
 
 def published_table(name: str) -> RenderableType:
-    """Return what is printed of a named network: errors with their sources, what is known of them, the papers."""
+    """Return the published results of a named network: errors with their sources, notes, the papers."""
     results = PUBLISHED.get(name, ())
     table = Table(
         title="published", title_justify="left", header_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
@@ -137,7 +121,7 @@ def named_table() -> RenderableType:
         is_number = column in ("params", "MACs", "best error %")
         table.add_column(column, overflow="fold", justify="right" if is_number else "left")
     for name in PUBLISHED:
-        images, best = images_of(name), best_of(name)
+        images, best = images_of(name), lowest_error(name)
         counted = cost(plan(named(name), images.channels, images.num_classes), images.resolution)
         printed = (_error(best), best.statistic or "not stated", best.source) if best else ("", "", "")
         sizes = (short_count(counted.num_params), short_count(counted.num_macs))
@@ -146,7 +130,7 @@ def named_table() -> RenderableType:
     families.add_column(style="bold", overflow="fold")
     families.add_column(overflow="fold")
     for row in (*FAMILIES, *MODIFIERS):
-        families.add_row(Text(row.spelling), Text(row.summary))
+        families.add_row(Text(row.text), Text(row.summary))
     return Group(table, Text("Any number that makes a network is a name:", style="bold"), families)
 
 

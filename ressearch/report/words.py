@@ -79,7 +79,7 @@ def _over_stages(architecture: Architecture, describe: Callable[[Stage], str]) -
 
 
 def _transform(stage: Stage) -> str:
-    if not stage.transform.value.has_inner_width:
+    if not stage.transform.has_inner_width:
         return name_of(stage.transform)
     groups = f", {stage.cardinality} groups" if stage.cardinality > 1 else ""
     return f"{name_of(stage.transform)}({stage.bottleneck_ratio:g}{groups})"

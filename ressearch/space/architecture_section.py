@@ -208,7 +208,7 @@ def _check_widths(entry: Entry, slots: Slots, parameters: tuple[Parameter, ...])
 
 def _check_alpha(slot: Slot, pyramids: list[Widening]) -> None:
     for rule in pyramids:
-        least = rule.value.least_alpha
+        least = rule.least_alpha
         values: tuple[Value | None, ...] = (slot.value,)
         if slot.domain is not None:
             values = slot.domain.values if isinstance(slot.domain, Choice) else (slot.domain.low,)

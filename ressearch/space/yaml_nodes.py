@@ -1,6 +1,5 @@
 """YAML that knows where it stands: every value keeps its file, line and key path for the error messages."""
 
-import difflib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from typing import Any
 import yaml
 from yaml.constructor import SafeConstructor
 
+from ressearch.messages import did_you_mean, expected
+
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 class SpaceError(ValueError):
-    """A search space that cannot be used; the message says where, what was got and what is allowed."""
+    """A YAML file that cannot be used; the message says where, what was got and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,17 @@ class Entry:
         except (ValueError, yaml.YAMLError):
             raise self.error(f"got {self.text}, which its YAML tag does not fit") from None
 
+    @property
+    def data(self) -> Any:
+        """Everything below as plain Python values.
+
+        Raises:
+            SpaceError: If there is a key that is repeated or no text, or a tag.
+        """
+        if self.is_mapping:
+            return {key: child.data for key, child in self.items.items()}
+        return [child.data for child in self.elements] if self.is_list else self.plain
+
     def scalar(self, kind: type[int] | type[float] | type[bool] | type[str]) -> Any:
         """Return a scalar of one type; whole numbers pass as float, and nothing else is converted.
 
@@ -172,7 +184,7 @@ class Entry:
             raise self.error(expected(str(self.node.value), allowed))
         hints = [self.trap] if self.trap else []
         if "none" in allowed and (self.is_null or (str(self.node.tag).endswith(":bool") and not self.plain)):
-            hints.append("did you mean 'none'?")
+            hints.append(did_you_mean("none", allowed))
         raise self.error("; ".join([f"got {self.text}, expected one of {', '.join(allowed)}", *hints]))
 
     @property
@@ -185,14 +197,6 @@ class Entry:
         if self.node.tag not in _TAGS:
             tag = str(self.node.tag).replace("tag:yaml.org,2002:", "!!")
             raise self.error(f"got the YAML tag {tag}, expected a plain value without a tag")
-
-
-def expected(got: str, allowed: Iterable[str], verb: str = "got") -> str:
-    """Say what was got, what is allowed, and the nearest guess."""
-    allowed = list(allowed)
-    guess = difflib.get_close_matches(got.lower(), allowed, n=1, cutoff=0.5)
-    hint = f"; did you mean {guess[0]!r}?" if guess else ""
-    return f"{verb} {got!r}, expected one of {', '.join(allowed)}{hint}"
 
 
 def read_text(path: Path) -> str:
@@ -214,8 +218,8 @@ def read_text(path: Path) -> str:
         raise SpaceError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def compose(text: str, file: str) -> Entry:
-    """Parse YAML; nothing is constructed, so nothing in it can run.
+def compose(text: str, file: str, holds: str = "a search space") -> Entry:
+    """Parse YAML; nothing is constructed, so nothing in it can run. `holds` names what an empty file lacks.
 
     Raises:
         SpaceError: If it is broken or empty, with line, column and what the parser said.
@@ -234,7 +238,7 @@ def compose(text: str, file: str) -> Entry:
     except RecursionError:
         raise SpaceError(f"{file}: broken YAML: lists or mappings are nested too deeply") from None
     if node is None:
-        raise SpaceError(f"{file}: the file is empty, expected a search space")
+        raise SpaceError(f"{file}: the file is empty, expected {holds}")
     return Entry(file, "", node)
 
 

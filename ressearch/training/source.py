@@ -1,12 +1,11 @@
 """Where the images of a study come from, and how many of them it uses. Importing this loads no torch."""
 
-import difflib
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 from ressearch.images import ImageShape
+from ressearch.messages import expected
 from ressearch.training.sources import SOURCES
 from ressearch.training.sources.kind import Decoded, Split
 
@@ -37,7 +36,7 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.name not in SOURCES:
-            raise ValueError(f"name: {_expected(self.name, SOURCES)}")
+            raise ValueError(f"name: {expected(self.name, SOURCES)}")
         if self.root is not None:
             object.__setattr__(self, "root", Path(self.root).expanduser())
         elif SOURCES[self.name].needs_root:
@@ -80,11 +79,3 @@ class Source:
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with an absolute root."""
         return asdict(self) | {"root": None if self.root is None else str(self.root.absolute())}
-
-
-def _expected(got: object, allowed: Iterable[str]) -> str:
-    """`got ..., expected one of ...`, with the nearest guess."""
-    allowed = list(allowed)
-    guess = difflib.get_close_matches(str(got), allowed, n=1)
-    hint = f"; did you mean {guess[0]!r}?" if guess else ""
-    return f"got {got!r}, expected one of {', '.join(allowed)}{hint}"

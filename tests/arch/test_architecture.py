@@ -4,6 +4,7 @@ import dataclasses
 import json
 import pickle
 import re
+from enum import Enum
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ressearch.arch import AXES, Architecture, InfeasibleError, Stage, architecture_id, named, plan
+import ressearch.arch
+from ressearch.arch import AXES, Architecture, InfeasibleError, Stage, architecture_id, named, plan, plan_id
 from ressearch.arch.initialisation import InitRule
 from ressearch.arch.layers import Activation, Normalisation
+from ressearch.arch.literature import PUBLISHED
 from ressearch.arch.merges import Merge
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
@@ -56,7 +59,14 @@ SE = {"se": SqueezeExcitation.STANDARD}
         ({"gate_bias": float("-inf")}, "finite gate_bias must hold, got -inf"),
         ({"zero_init": 1}, "zero_init must be of type bool, got 1"),
         ({"se_bias": "no"}, "se_bias must be of type bool, got 'no'"),
-        ({"merge": "add"}, "merge must be of type Merge, got 'add'"),
+        (
+            {"merge": "ad"},
+            "merge: got 'ad', expected one of add, constant_scale, exclusive_gate, shortcut_only_gate, dropout; "
+            "did you mean 'add'?",
+        ),
+        ({"merge": "dense"}, "merge: got 'dense', expected one of add, "),
+        ({"merge": Shortcut.NONE}, "merge: got Shortcut.NONE, expected one of add, "),
+        ({"merge": None}, "merge: got None, expected one of add, "),
         ({"levels": 0}, "levels >= 1 must hold, got 0"),
         ({"width": None}, "stage 1: width is missing; only a pyramid decides widths itself"),
         ({"widening": Widening.MULTIPLICATIVE, "alpha": 0.5}, "alpha >= 1 must hold for multiplicative, got 0.5"),
@@ -66,6 +76,68 @@ def test_values_outside_their_range(values: dict[str, Any], message: str) -> Non
     with pytest.raises(ValueError, match=re.escape(message)) as caught:
         one_stage(**values)
     assert not isinstance(caught.value, InfeasibleError)
+
+
+def test_a_yaml_name_says_the_same_as_a_member(combination: Architecture) -> None:
+    def by_name(value: Architecture | Stage) -> dict[str, Any]:
+        return {
+            spec.name: got.name.lower() if isinstance(got := getattr(value, spec.name), Enum) else got
+            for spec in dataclasses.fields(value)
+        }
+
+    named = Architecture(
+        **{**by_name(combination), "stages": [Stage(**by_name(stage)) for stage in combination.stages]}
+    )
+    assert named == combination
+    assert hash(named) == hash(combination)
+    assert all(getattr(named, name) is getattr(combination, name) for name, axis in AXES.items() if not axis.per_stage)
+
+
+def test_names_and_lists_as_users_write_them() -> None:
+    stage = Stage(depth=2, width=16, shortcut="projection")
+    network = Architecture(stages=[stage], ordering="full_preactivation", init="lecun")
+    assert (stage.shortcut, network.ordering, network.init) == (
+        Shortcut.PROJECTION,
+        Ordering.FULL_PREACTIVATION,
+        InitRule.LECUN,
+    )
+    assert network.stages == (stage,)
+    assert Architecture(stages=(each for each in [stage, stage])).stages == (stage, stage)
+    assert dataclasses.replace(network, stem="imagenet").stem is Stem.IMAGENET
+
+
+def test_stages_are_stages() -> None:
+    with pytest.raises(ValueError, match=r"stages must be a list of Stage\(\.\.\.\), got {'depth': 2}"):
+        Architecture(stages=[{"depth": 2}])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match=r"got Stage\(depth=2, width=8\)"):
+        Architecture(stages=Stage(depth=2, width=8))  # type: ignore[arg-type]
+
+
+def test_a_repr_makes_the_same_architecture(combination: Architecture) -> None:
+    scope = {"Architecture": Architecture, "Stage": Stage}
+    assert eval(repr(combination), scope) == combination
+    assert [eval(repr(stage), scope) for stage in combination.stages] == [*combination.stages]
+
+
+def test_a_repr_says_what_differs_from_the_defaults() -> None:
+    assert repr(named("resnet-20")) == (
+        "Architecture(stages=(Stage(depth=3, width=16), Stage(depth=3, width=32, stride=2), "
+        "Stage(depth=3, width=64, stride=2)))"
+    )
+    stage = Stage(depth=1, width=8, shortcut=Shortcut.PROJECTION, se_bias=False, dropout=0.1)
+    assert repr(stage) == "Stage(depth=1, width=8, dropout=0.1, shortcut='projection', se_bias=False)"
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_reprs_hold_no_addresses(name: str) -> None:
+    assert eval(repr(named(name)), {"Architecture": Architecture, "Stage": Stage}) == named(name)
+    assert " at 0x" not in repr(plan(named(name), 3, 10))
+    assert len(repr(plan(named(name), 3, 10))) < 600
+
+
+def test_members_of_axes_print_as_they_are_written() -> None:
+    members = [member for axis in AXES.values() if axis.names for member in axis.kind]
+    assert all(repr(member) == f"{type(member).__name__}.{member.name}" for member in members)
 
 
 def test_no_stages() -> None:
@@ -158,7 +230,7 @@ def test_no_stages() -> None:
             "init_c",
             "init_c 0 starts every branch at zero, where it learns nothing",
         ),
-        ({"levels": 4}, "levels", "levels 4: the last level would stand around single blocks"),
+        ({"levels": 4}, "levels", "levels 4: the last level would lead around single blocks"),
         (
             {"levels": 2, "level_shortcut": Shortcut.NONE},
             "level_shortcut",
@@ -187,15 +259,15 @@ def test_a_basic_branch_has_neither_ratio_nor_groups() -> None:
     [
         ({"version": 2}, "architecture: version 1 must be given, got 2"),
         ({"version": None}, "architecture: version 1 must be given, got None"),
-        ({"colour": "red"}, "architecture: unknown field 'colour', expected some of stem, stem_width, "),
+        ({"colour": "red"}, "architecture: unknown field 'colour', expected one of stem, stem_width, "),
         ({"ordering": "orginal"}, "architecture.ordering: got 'orginal', expected one of original, bn_after_addition"),
         ({"ordering": False}, "architecture.ordering: got False, expected one of original"),
         ({"stages": None}, "architecture: stages must be a list of mappings"),
         ({"stages": "abc"}, "architecture: stages must be a list of mappings"),
         ({"stages": [{"width": 16}]}, "stages[0]: field 'depth' is missing"),
-        ({"stages": [{"depth": 1, "with": 16}]}, "stages[0]: unknown field 'with', expected some of depth, width"),
+        ({"stages": [{"depth": 1, "with": 16}]}, "stages[0]: unknown field 'with', expected one of depth, width"),
         ({"stages": [{"depth": 1, "width": 16, "se": "no"}]}, "stages[0].se: got 'no', expected one of none, standard"),
-        ({"stages": [{"depth": 1, "width": "16"}]}, "width must be of type int, got '16'"),
+        ({"stages": [{"depth": 1, "width": "16"}]}, "stages[0]: width must be of type int, got '16'"),
     ],
 )
 def test_dictionaries_that_are_refused(changes: dict[str, Any], message: str) -> None:
@@ -296,7 +368,7 @@ EQUAL = {
         },
         {},
     ),
-    "the input of projections where no step stands in front": ({"projection_input": ProjectionInput.RAW}, {}),
+    "the input of projections where no step comes before": ({"projection_input": ProjectionInput.RAW}, {}),
     "places as the ordering has them": ({"stem_steps": Places.NORM_ACT, "tail_steps": Places.NONE}, {}),
     "the stride of a block that has none": (
         {"stride_on": StrideOn.FIRST_CONV, **BOTTLENECK},
@@ -387,6 +459,17 @@ def test_classes_and_channels_of_the_images_do_not_enter_the_id() -> None:
     architecture = named("resnet-20")
     assert plan(architecture, 1, 10) != plan(architecture, 3, 100)
     assert architecture_id(architecture) == architecture_id(named("resnet-20"))
+
+
+def test_the_id_of_a_plan_is_that_of_its_architecture(combination: Architecture) -> None:
+    ids = {plan_id(plan(combination, in_channels, num_classes)) for in_channels, num_classes in ((3, 10), (1, 7))}
+    assert ids == {architecture_id(combination)}
+
+
+def test_the_enums_of_all_axes_are_exported() -> None:
+    kinds = {axis.kind for axis in AXES.values() if axis.names}
+    assert all(getattr(ressearch.arch, kind.__name__) is kind for kind in kinds)
+    assert {kind.__name__ for kind in kinds} <= set(ressearch.arch.__all__)
 
 
 def test_axes_name_every_field_once() -> None:

@@ -7,8 +7,9 @@ import pytest
 import yaml
 
 from ressearch.arch import architecture_id, named
-from ressearch.arch.literature import PUBLISHED, SOURCES, best_of, dataset_of, notes_on
-from ressearch.arch.structure import read_structure
+from ressearch.arch.literature import PUBLISHED, SOURCES, dataset_of, lowest_error, notes_on
+from ressearch.reference import read_structure
+from ressearch.space.yaml_nodes import compose
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "architectures.yaml"
 
@@ -122,7 +123,11 @@ def collection(reference: dict[str, Any]) -> dict[str, Any]:
 
 def test_every_entry_is_the_network_of_a_name(collection: dict[str, Any]) -> None:
     assert set(NAMES) == set(collection)
-    read = {name: architecture_id(read_structure(collection[name]["structure"]).architecture) for name in NAMES}
+
+    def id_of(structure: object) -> str:
+        return architecture_id(read_structure(compose(yaml.safe_dump(structure), "structure.yaml")).architecture)
+
+    read = {name: id_of(collection[name]["structure"]) for name in NAMES}
     assert read == {name: architecture_id(named(ours)) for name, ours in NAMES.items()}
     assert len(set(read.values())) == len(set(NAMES.values()))  # one name for one network
 
@@ -156,12 +161,12 @@ def test_sources_are_papers_or_repositories() -> None:
 
 
 def test_the_best_error_is_of_the_very_network() -> None:
-    best = best_of("ror3-wrn-40-2")
+    best = lowest_error("ror3-wrn-40-2")
     assert best is not None
     assert (best.error, best.statistic) == (5.01, "500 epochs")  # 4.59 is with stochastic depth, 4.80 without levels
-    assert best_of("ror3-164") is None
-    assert best_of("resnet-110-exclusive-gate-b0") is None  # "fail" is no number
-    assert best_of("nobody-20") is None
+    assert lowest_error("ror3-164") is None
+    assert lowest_error("resnet-110-exclusive-gate-b0") is None  # "fail" is no number
+    assert lowest_error("nobody-20") is None
 
 
 def test_one_network_has_all_its_errors() -> None:

@@ -175,7 +175,7 @@ def test_a_shortcut_scaled_by_zero_is_a_plain_network() -> None:
         ("wrn-28-1.3", "it would be infeasible: stage 1: widen_factor 1.3 makes 20.8 channels of width 16"),
         ("pyramidnet-110-m0.5", "it would be infeasible: alpha >= 1 must hold for multiplicative, got 0.5"),
         ("stochastic-depth-plain-20", "it would be infeasible: drop_path needs a shortcut"),
-        ("ror9-20", "it would be infeasible: levels 9: the last level would stand around single blocks"),
+        ("ror9-20", "it would be infeasible: levels 9: the last level would lead around single blocks"),
         ("ResNet-20", "did you mean 'resnet-20'"),
         ("wrn28-10", "did you mean 'wrn-28-10'"),
         ("resnet50-imagenet", "did you mean 'resnet-50-imagenet'"),
@@ -197,7 +197,7 @@ def test_names_that_do_not_exist(name: str, message: str) -> None:
 def test_every_way_to_make_a_name_has_a_line_of_help() -> None:
     for row in (*FAMILIES, *MODIFIERS):
         assert row.summary
-        assert "Source: " in (row.build.__doc__ or ""), row.spelling
+        assert "Source: " in (row.build.__doc__ or ""), row.text
 
 
 def test_one_group_of_64_channels_is_the_resnet() -> None:

@@ -76,7 +76,7 @@ def test_the_package_offers_the_verbs() -> None:
         (["export", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["show", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["show", "none"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
-        (["show", "none.yaml"], 1, "ressearch: none.yaml: No such file or directory"),
+        (["show", "none.yaml"], 1, "ressearch: none.yaml: there is no such file"),
         (["export", "none", "-o", "network"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
         (["train", "none", "none.yaml"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
         (["train", "resnet-8", "none.yaml"], 1, "ressearch: none.yaml: "),

@@ -291,7 +291,7 @@ def test_a_gate_behind_some_additions_makes_a_class_of_its_own() -> None:
         found = resolved(Architecture(stages=stages, stem_width=8, ordering=ordering, levels=levels))
         source = source_of(found)
         assert "class SEBasicBlock" in source
-        assert ("last=True" in source) is (levels > 1 and bool(ordering.value.merged))
+        assert ("last=True" in source) is (levels > 1 and bool(ordering.merged))
         check_equal(found)
 
 

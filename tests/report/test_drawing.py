@@ -142,8 +142,8 @@ def test_other_images_than_those_it_was_made_for() -> None:
     text = printed(architecture_table(named("resnet-20"), shape, title="mine [0]"))
     assert text.startswith("mine [0] (30de05d529)\n")
     assert " ".join(text.split()).count("64 x 2 x 2") == 2
-    assert images_of("resnet-20") == (3, 32, 10)
-    assert images_of("resnet-50-imagenet") == (3, 224, 1000)
+    assert images_of("resnet-20") == ImageShape(channels=3, resolution=32, num_classes=10)
+    assert images_of("resnet-50-imagenet") == ImageShape(channels=3, resolution=224, num_classes=1000)
 
 
 def test_errors_of_variants_stand_in_brackets() -> None:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ressearch.arch import cost, plan
 from ressearch.arch.layers import Norm
-from ressearch.arch.structure import read_structure
+from ressearch.reference import read_structure
+from ressearch.space.yaml_nodes import compose
 
 CHECKOUT = Path(__file__).parents[2]
 REFERENCE = CHECKOUT.parent / "shared" / "reference" / "architectures.yaml"
@@ -117,7 +118,8 @@ def independent_count(structure: Structure, num_classes: int) -> Counts:
 
 
 def our_count(structure: Structure, num_classes: int) -> Counts:
-    architecture, resolution = read_structure(structure)
+    entry = compose(yaml.safe_dump({"structure": structure}), "networks.yaml").items["structure"]
+    architecture, resolution = read_structure(entry)
     resolved = plan(architecture, in_channels=3, num_classes=num_classes)
     found = cost(resolved, resolution)
     norms = sum(2 * layer.channels for layer in resolved.layers() if isinstance(layer, Norm))

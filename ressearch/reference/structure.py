@@ -1,23 +1,22 @@
 """Structures: networks in the words of a reference collection, read into architectures.
 
 A structure is one mapping of plain values; `read_structure` names its fields. What contradicts itself, what is unknown
-and what the vocabulary cannot express is refused with a reason, so that a count never stands for another network. What
-a structure may leave open is decided here:
+and what the vocabulary cannot express is refused with a reason, so that no count is another network's. What a
+structure may leave open is decided here:
 
 - A projection of which nothing is said follows the ordering's paper. A shortcut of the type `conv1x1` of which nothing
   is said has no norm and reads the block's input.
-- Several starts for a gate's bias stand for one network each; the first is taken.
-- Dropout, described for the second of two convolutions, stands before the last convolution of every block.
-- What stands behind an addition in an ordering stands behind the outermost of several additions that end together.
+- Several starts for a gate's bias are one network each; the first is taken.
+- Dropout, described for the second of two convolutions, comes before the last convolution of every block.
+- What follows an addition in an ordering follows the outermost of several additions that end together.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ressearch.arch.architecture import Architecture, Stage
-from ressearch.arch.axes import name_of
-from ressearch.arch.fields import Fields
 from ressearch.arch.merges import Merge
+from ressearch.arch.options import Option, name_of
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
@@ -25,8 +24,20 @@ from ressearch.arch.stems import Places, Stem
 from ressearch.arch.survival import DropPath
 from ressearch.arch.transforms import StrideOn, Transform
 from ressearch.arch.widening import Widening
+from ressearch.reference.fields import Fields
+from ressearch.space.yaml_nodes import Entry
+
+Kind = TypeVar("Kind", bound=Option)
 
 _STEPS = {"none": Places.NONE, "bn": Places.NORM, "relu": Places.ACT, "bn_relu": Places.NORM_ACT}
+_PLACES = {
+    (False, False): Places.NONE,
+    (True, False): Places.NORM,
+    (False, True): Places.ACT,
+    (True, True): Places.NORM_ACT,
+}
+"""Steps of a stem by whether a norm and an activation follow its convolution."""
+
 _DIM_CHANGES = {
     "zero_pad_subsample": Shortcut.ZERO_PAD,
     "avg_pool_zero_pad": Shortcut.AVG_POOL_ZERO_PAD,
@@ -45,7 +56,6 @@ _MERGES = {
     "dropout": Merge.DROPOUT,
 }
 _PROJECTION_INPUTS = {"shared_preactivated": ProjectionInput.PREACTIVATED, "raw": ProjectionInput.RAW}
-_PROJECTION_NORMS = {True: ProjectionNorm.NORM, False: ProjectionNorm.NONE}
 _SE_PLACES = {
     "end of residual branch, before the addition": SqueezeExcitation.STANDARD,
     "start of residual branch": SqueezeExcitation.PRE,
@@ -63,6 +73,13 @@ _WIDENINGS = {
 }
 _DROP_PATHS = {"linear_decay": DropPath.LINEAR, "uniform": DropPath.UNIFORM, "constant": DropPath.UNIFORM}
 
+_OF_HIGHER_LEVELS = (
+    "root_shortcut",
+    "middle_shortcut",
+    "relu_after_stage_addition",
+    "relu_at_end_of_last_block_of_stage",
+)
+
 _MOST_BLOCKS = 100_000
 
 
@@ -73,43 +90,15 @@ class Structure(NamedTuple):
     resolution: int
 
 
-def read_structure(data: object) -> Structure:
+def read_structure(entry: Entry) -> Structure:
     """Read a structure: a mapping of the fields named below; null says the same as nothing.
 
     Raises:
         ValueError: For a field that is missing, unknown or of another type, for fields that contradict each other,
             and for a network outside the vocabulary.
     """
-    fields = Fields(data, "structure")
-    depths = fields.integers("blocks_per_stage")
-    if not 1 <= sum(depths) <= _MOST_BLOCKS:
-        raise ValueError(f"structure.blocks_per_stage: expected 1 to {_MOST_BLOCKS:,} blocks, got {sum(depths):,}")
-    strides = fields.integers("stage_strides", length=len(depths))
-    transform = fields.choice("block", {name_of(transform): transform for transform in Transform})
-    ordering = fields.choice("ordering", {name_of(ordering): ordering for ordering in Ordering})
-    stem = _stem(fields.section("stem"))
-    sizes, widening = _sizes(fields, transform, len(depths), stem["stem_width"])
-    shortcut, projections = _shortcut(fields)
-    per_stage = {
-        "transform": transform,
-        "stride_on": fields.choice("stride_on", {name_of(place): place for place in StrideOn}, StrideOn.CONV3X3),
-        "dropout": fields.number("dropout", 0.0),
-        **shortcut,
-        **_squeeze_excitation(fields.optional("se")),
-    }
-    architecture = Architecture(
-        stages=tuple(
-            Stage(depth=depth, stride=stride, **size, **per_stage)
-            for depth, stride, size in zip(depths, strides, sizes, strict=True)
-        ),
-        ordering=ordering,
-        tail_steps=fields.choice("tail", _STEPS),
-        **stem,
-        **widening,
-        **projections,
-        **_levels(fields.optional("ror"), ordering, strides),
-        **_drop_path(fields.optional("drop_path"), sum(depths)),
-    )
+    fields = Fields(entry)
+    architecture = _architecture(fields)
     if architecture.widening.is_pyramid:
         _check_pyramid(fields.section("widening"), architecture)
     fields.must_be("pool", "global_average")
@@ -120,21 +109,64 @@ def read_structure(data: object) -> Structure:
     return Structure(architecture, resolution)
 
 
+def _architecture(fields: Fields) -> Architecture:
+    depths = fields.integers("blocks_per_stage")
+    if not 1 <= sum(depths) <= _MOST_BLOCKS:
+        raise fields.error(f"got {sum(depths):,} blocks, expected 1 to {_MOST_BLOCKS:,}", "blocks_per_stage")
+    strides = fields.integers("stage_strides", length=len(depths))
+    transform = fields.choice("block", _by_name(Transform))
+    ordering = fields.choice("ordering", _by_name(Ordering))
+    stem = _stem(fields.section("stem"))
+    sizes, widening = _sizes(fields, transform, len(depths), stem["stem_width"])
+    shortcut, projections = _shortcut(fields)
+    per_stage = {
+        "transform": transform,
+        "stride_on": fields.choice("stride_on", _by_name(StrideOn), StrideOn.CONV3X3),
+        "dropout": fields.number("dropout", 0.0),
+        **shortcut,
+        **_squeeze_excitation(fields.optional("se")),
+    }
+    return Architecture(
+        stages=[
+            Stage(depth=depth, stride=stride, **size, **per_stage)
+            for depth, stride, size in zip(depths, strides, sizes, strict=True)
+        ],
+        ordering=ordering,
+        tail_steps=fields.choice("tail", _STEPS),
+        **stem,
+        **widening,
+        **projections,
+        **_levels(fields.optional("ror"), ordering, strides),
+        **_drop_path(fields.optional("drop_path"), sum(depths)),
+    )
+
+
+def _by_name(kind: type[Kind]) -> dict[str, Kind]:
+    return {name_of(member): member for member in kind}
+
+
+def _projection_norm(fields: Fields, name: str, default: ProjectionNorm) -> ProjectionNorm:
+    """Return whether a norm follows a projection, from true or false."""
+    if not fields.has(name):
+        return default
+    return ProjectionNorm.NORM if fields.flag(name) else ProjectionNorm.NONE
+
+
 def _stem(fields: Fields) -> dict[str, Any]:
     kernel, stride = fields.integer("kernel"), fields.integer("stride")
-    steps = Places("N" * fields.flag("bn") + "A" * fields.flag("relu"))
+    steps = _PLACES[fields.flag("bn"), fields.flag("relu")]
     pool, size = fields.optional("max_pool"), None
     if pool:
         size = (pool.integer("kernel"), pool.integer("stride"))
         pool.must_be("padding", size[0] // 2)
     for stem in Stem:
-        if (stem.value.kernel, stem.value.stride, stem.value.pool) == (kernel, stride, size):
+        if (stem.kernel, stem.stride, stem.pool) == (kernel, stride, size):
             return {"stem": stem, "stem_width": fields.integer("channels"), "stem_steps": steps}
     got = f"{kernel}x{kernel} with stride {stride}" + (
         f" and a max-pool {size[0]}x{size[0]}, {size[1]}" if size else ""
     )
     known = "; ".join(f"{name_of(stem)}: {stem.summary}" for stem in Stem)
-    raise ValueError(f"structure.stem: got {got}; there are only {known}")
+    raise fields.error(f"got {got}; there are only {known}")
 
 
 def _sizes(
@@ -142,12 +174,11 @@ def _sizes(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Return width, ratio and cardinality of every stage, and the widening."""
     expansion, cardinality = fields.number("expansion"), fields.integer("cardinality", 1)
-    per_group = fields.integer("bottleneck_width", 0)
     if expansion <= 0:
-        raise ValueError(f"structure.expansion > 0 must hold, got {expansion:g}")
-    if not transform.value.has_inner_width and (expansion, cardinality) != (1, 1):
-        raise ValueError(
-            f"structure: {name_of(transform)} blocks have one width and no groups; "
+        raise fields.error(f"expansion > 0 must hold, got {expansion:g}", "expansion")
+    if not transform.has_inner_width and (expansion, cardinality) != (1, 1):
+        raise fields.error(
+            f"{name_of(transform)} blocks have one width and no groups; "
             f"got expansion {expansion:g} and cardinality {cardinality}"
         )
     widening = fields.optional("widening")
@@ -157,24 +188,34 @@ def _sizes(
         widening.must_be("rounding", "floor(d+0.5) of the running unrounded d")
         size = {"bottleneck_ratio": 1 / expansion, "cardinality": cardinality}
         return [size] * num_stages, {"widening": rule, "alpha": widening.number("alpha")}
+    widths = _widths(fields, transform, num_stages, expansion, cardinality)
+    factor = widening.number("k") if widening else 1
+    if widening and (factor <= 0 or any(inner % factor for inner, _ in widths)):
+        raise widening.error(f"{factor:g} does not divide the inner widths {[inner for inner, _ in widths]}", "k")
+    return [
+        {"width": wide, "bottleneck_ratio": narrow / wide, "cardinality": cardinality} for narrow, wide in widths
+    ], {}
+
+
+def _widths(
+    fields: Fields, transform: Transform, num_stages: int, expansion: float, cardinality: int
+) -> list[tuple[int, int]]:
+    """Return inner and output width of every stage."""
     inner = fields.integers("stage_inner_channels", length=num_stages)
     out = fields.integers("stage_out_channels", length=num_stages)
+    per_group = fields.integer("bottleneck_width", 0)
     if per_group and cardinality * per_group != inner[0]:
-        raise ValueError(
-            f"structure.bottleneck_width: {cardinality} groups of {per_group} channels are not the {inner[0]} "
-            "of the first stage's inner width"
+        raise fields.error(
+            f"{cardinality} groups of {per_group} channels are not the {inner[0]} of the first stage's inner width",
+            "bottleneck_width",
         )
     widths = list(zip(inner, out, strict=True))
     is_widened = cardinality > 1 or per_group > 0  # the expansion then refers to a width that is not written down
     if any(wide % expansion if is_widened else wide != expansion * narrow for narrow, wide in widths):
-        raise ValueError(f"structure.expansion: {expansion:g} does not lead from inner widths {inner} to {out}")
-    if not transform.value.has_inner_width and inner != out:
-        raise ValueError(f"structure: {name_of(transform)} blocks have one width; got inner {inner} and output {out}")
-    if widening and ((factor := widening.number("k")) <= 0 or any(narrow % factor for narrow in inner)):
-        raise ValueError(f"structure.widening.k: {factor:g} does not divide the inner widths {inner}")
-    return [
-        {"width": wide, "bottleneck_ratio": narrow / wide, "cardinality": cardinality} for narrow, wide in widths
-    ], {}
+        raise fields.error(f"{expansion:g} does not lead from inner widths {inner} to {out}", "expansion")
+    if not transform.has_inner_width and inner != out:
+        raise fields.error(f"{name_of(transform)} blocks have one width; got inner {inner} and output {out}")
+    return widths
 
 
 def _check_pyramid(fields: Fields, architecture: Architecture) -> None:
@@ -191,16 +232,16 @@ def _shortcut(fields: Fields) -> tuple[dict[str, Any], dict[str, Any]]:
     shortcut = fields.section("shortcut")
     merge, kind = shortcut.choice("type", _MERGES), shortcut.text("type")
     path = shortcut.choice("dim_change", _DIM_CHANGES, Shortcut.NONE)
-    norm = shortcut.choice("projection_bn", _PROJECTION_NORMS, ProjectionNorm.BY_ORDERING)
+    norm = _projection_norm(shortcut, "projection_bn", ProjectionNorm.BY_ORDERING)
     source = shortcut.choice("projection_input", _PROJECTION_INPUTS, ProjectionInput.PREACTIVATED)
     if kind == "conv1x1":
         path = Shortcut.PROJECTION_EVERYWHERE
-        norm = shortcut.choice("conv1x1_bn", _PROJECTION_NORMS, ProjectionNorm.NONE)
+        norm = _projection_norm(shortcut, "conv1x1_bn", ProjectionNorm.NONE)
         source = shortcut.choice("projection_input", _PROJECTION_INPUTS, ProjectionInput.RAW)
     is_residual = fields.flag("residual")
     if is_residual == (kind == "none") or is_residual == (path is Shortcut.NONE):
-        raise ValueError(
-            f"structure: residual {str(is_residual).lower()} contradicts the shortcut of type {kind} "
+        raise fields.error(
+            f"residual {str(is_residual).lower()} contradicts the shortcut of type {kind} "
             f"with dim_change {shortcut.text('dim_change', 'none')}"
         )
     whole = {"projection_norm": norm, "projection_input": source}
@@ -215,7 +256,7 @@ def _merge(fields: Fields, merge: Merge, path: Shortcut) -> dict[str, Any]:
                 "branch_scale": fields.number("residual_scale"),
             }
             if not factors["shortcut_scale"] and path in (Shortcut.PROJECTION, Shortcut.PROJECTION_EVERYWHERE):
-                raise ValueError("structure.shortcut.shortcut_scale: 0 leaves projections that would never learn")
+                raise fields.error("0 leaves projections that would never learn", "shortcut_scale")
             return factors
         case Merge.EXCLUSIVE_GATE | Merge.SHORTCUT_ONLY_GATE:
             fields.must_be("gate", "conv1x1 with bias, sigmoid")
@@ -243,20 +284,18 @@ def _levels(fields: Fields | None, ordering: Ordering, strides: list[int]) -> di
         return {}
     levels = fields.integer("levels")
     if not 1 <= levels <= 3:
-        raise ValueError(f"structure.ror.levels: got {levels}; a structure says where 1, 2 or 3 levels stand")
+        raise fields.error(f"got {levels}, expected 1, 2 or 3, whose places a structure can say", "levels")
     places = ("root_shortcut", "middle_shortcut")[: levels - 1]
-    kinds = {fields.choice(place, _LEVEL_SHORTCUTS, first_word=True) for place in places}
+    kinds = {fields.first_word(place, _LEVEL_SHORTCUTS) for place in places}
     if len(kinds) > 1:
-        raise ValueError("structure.ror: root_shortcut and middle_shortcut must be of one kind")
+        raise fields.error("root_shortcut and middle_shortcut must be of one kind")
     fields.must_be("root_stride", math.prod(strides))
     fields.must_be("middle_strides", strides)
     if levels == 3:
-        fields.must_be("relu_after_stage_addition", "A" in ordering.value.merged)
+        fields.must_be("relu_after_stage_addition", "A" in ordering.merged)
         fields.must_be("relu_at_end_of_last_block_of_stage", False)
-    fields.ignore(  # of levels that are not there
-        "root_shortcut", "middle_shortcut", "relu_after_stage_addition", "relu_at_end_of_last_block_of_stage"
-    )
-    norm = fields.choice("level_projection_bn", _PROJECTION_NORMS, ProjectionNorm.NONE)
+    fields.ignore(_OF_HIGHER_LEVELS)  # where these levels are not there
+    norm = _projection_norm(fields, "level_projection_bn", ProjectionNorm.NONE)
     return {"levels": levels, "level_projection_norm": norm, **({"level_shortcut": kinds.pop()} if kinds else {})}
 
 
@@ -273,5 +312,5 @@ def _drop_path(fields: Fields | None, num_blocks: int) -> dict[str, Any]:
     fields.text("formula", "")  # the expectation says the same in a number
     expected = fields.number("expected_active_units", sum(survival))
     if not math.isclose(expected, sum(survival), abs_tol=0.01):
-        raise ValueError(f"structure.drop_path.expected_active_units: got {expected:g}, counted {sum(survival):g}")
+        raise fields.error(f"got {expected:g}, counted {sum(survival):g}", "expected_active_units")
     return {"drop_path": rule, "drop_path_rate": rate}

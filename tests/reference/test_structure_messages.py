@@ -5,9 +5,12 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from ressearch.arch import plan
-from ressearch.arch.structure import read_structure
+from ressearch.reference import read_structure
+from ressearch.reference.structure import Structure as Network
+from ressearch.space.yaml_nodes import compose
 
 Structure = dict[str, Any]
 
@@ -36,6 +39,11 @@ PYRAMID = {
     "stage_inner_channels": None,
     "stage_out_channels": None,
 }
+
+
+def read(structure: object) -> Network:
+    """A structure as it is read from a file."""
+    return read_structure(compose(yaml.safe_dump({"structure": structure}), "networks.yaml").items["structure"])
 
 
 def changed(changes: Structure) -> Structure:
@@ -68,36 +76,39 @@ def changed(changes: Structure) -> Structure:
     ],
 )
 def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
-    assert plan(read_structure(changed(changes)).architecture, 3, 10).stages
+    assert plan(read(changed(changes)).architecture, 3, 10).stages
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"block": None}, "structure.block is missing"),
-        ({"block": "inverted"}, "structure.block: expected one of basic; bottleneck; single, got 'inverted'"),
-        ({"ordering": "preact"}, "structure.ordering: expected one of original; bn_after_addition; "),
-        ({"blocks_per_stage": [3, 0, 3]}, "blocks_per_stage: expected a list of positive integers, got [3, 0, 3]"),
-        ({"stage_strides": [1, 2]}, "structure.stage_strides: expected one for each of the 3 stages, got [1, 2]"),
-        ({"blocks_per_stage": [10**6, 1, 1]}, "blocks_per_stage: expected 1 to 100,000 blocks, got 1,000,002"),
-        ({"input_size": 0}, "structure.input_size: expected a positive integer, got 0"),
-        ({"input_size": "32"}, "structure.input_size: expected a positive integer, got '32'"),
-        ({"dilation": 2}, "structure.dilation is unknown, or says nothing of this network: 2"),
-        ({"shortcut.dropout_rate": 0.5}, "structure.shortcut.dropout_rate is unknown, or says nothing of this network"),
-        ({"stem": [3, 1]}, "structure.stem must be a mapping, got [3, 1]"),
+        ({"block": None}, "networks.yaml:2: structure: 'block' is missing"),
+        ({"block": "inverted"}, "structure.block: got 'inverted', expected one of basic, bottleneck, single"),
+        ({"ordering": "preact"}, "structure.ordering: got 'preact', expected one of original, bn_after_addition, "),
+        ({"blocks_per_stage": [3, 0, 3]}, "structure.blocks_per_stage[1]: got 0, expected a positive integer"),
+        ({"stage_strides": [1, 2]}, "structure.stage_strides: got [1, 2], expected one for each of the 3 stages"),
+        ({"blocks_per_stage": [10**6, 1, 1]}, "blocks_per_stage: got 1,000,002 blocks, expected 1 to 100,000"),
+        ({"input_size": 0}, "structure.input_size: got 0, expected a positive integer"),
+        ({"input_size": "32"}, "structure.input_size: got '32', expected a whole number; leave the quotes out"),
+        ({"dilation": 2}, "structure.dilation: got 2, unknown here, or without effect"),
+        (
+            {"shortcut.dropout_rate": 0.5},
+            "structure.shortcut.dropout_rate: got 0.5, unknown here, or without effect",
+        ),
+        ({"stem": [3, 1]}, "structure.stem: got a list, expected keys with values"),
         (
             {"stem.kernel": 5},
-            "structure.stem: got 5x5 with stride 1; there are only cifar: a 3x3 convolution (section 4.2); ",
+            "structure.stem: got 5x5 with stride 1; there are only cifar: 3x3 convolution (section 4.2); ",
         ),
-        ({"stem.bn": 1}, "structure.stem.bn: expected true or false, got 1"),
+        ({"stem.bn": 1}, "structure.stem.bn: got 1, expected true or false"),
         (
             {"stem.max_pool": {"kernel": 3, "stride": 2, "padding": 0}},
-            "structure.stem.max_pool.padding: expected 1, got 0",
+            "structure.stem.max_pool.padding: got 0, expected 1",
         ),
-        ({"tail": "dropout"}, "structure.tail: expected one of none; bn; relu; bn_relu, got 'dropout'"),
-        ({"conv_bias": True}, "structure.conv_bias: expected False, got True"),
-        ({"fc_bias": False}, "structure.fc_bias: expected True, got False"),
-        ({"pool": "max"}, "structure.pool: expected 'global_average', got 'max'"),
+        ({"tail": "dropout"}, "structure.tail: got 'dropout', expected one of none, bn, relu, bn_relu"),
+        ({"conv_bias": True}, "structure.conv_bias: got True, expected False"),
+        ({"fc_bias": False}, "structure.fc_bias: got False, expected True"),
+        ({"pool": "max"}, "structure.pool: got 'max', expected 'global_average'"),
         ({"cardinality": 4}, "basic blocks have one width and no groups; got expansion 1 and cardinality 4"),
         ({"expansion": 4}, "basic blocks have one width and no groups; got expansion 4 and cardinality 1"),
         (
@@ -112,20 +123,20 @@ def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
             "structure.widening.k: 10 does not divide the inner widths",
         ),
         ({"widening": {"rule": "constant_factor", "k": 0}}, "structure.widening.k: 0 does not divide the inner widths"),
-        ({**PYRAMID, "widening.start": 8}, "structure.widening.start: expected 16, got 8"),
-        ({**PYRAMID, "widening.units": 54}, "structure.widening.units: expected 9, got 54"),
-        ({**PYRAMID, "widening.final_inner_channels": 64}, "widening.final_inner_channels: expected 25, got 64"),
+        ({**PYRAMID, "widening.start": 8}, "structure.widening.start: got 8, expected 16"),
+        ({**PYRAMID, "widening.units": 54}, "structure.widening.units: got 54, expected 9"),
+        ({**PYRAMID, "widening.final_inner_channels": 64}, "widening.final_inner_channels: got 64, expected 25"),
         (
             {**PYRAMID, "widening.first_inner_channels": [17, 19]},
-            "first_inner_channels: expected [17, 18], got [17, 19]",
+            "first_inner_channels: got [17, 19], expected [17, 18]",
         ),
         (
             {**PYRAMID, "widening.rounding": "floor"},
-            "structure.widening.rounding: expected 'floor(d+0.5) of the running",
+            "structure.widening.rounding: got 'floor', expected 'floor(d+0.5) of the running",
         ),
         (
             {**PYRAMID, "stage_inner_channels": [16, 32, 64]},
-            "structure.stage_inner_channels is unknown, or says nothing",
+            "structure.stage_inner_channels: got a list, unknown here, or without effect",
         ),
         (
             {"residual": False},
@@ -135,11 +146,11 @@ def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
             {"shortcut.dim_change": "none"},
             "residual true contradicts the shortcut of type identity with dim_change none",
         ),
-        ({"shortcut.type": "dense"}, "structure.shortcut.type: expected one of identity; conv1x1; none; "),
-        ({"shortcut.type": "constant_scale"}, "structure.shortcut.shortcut_scale is missing"),
+        ({"shortcut.type": "dense"}, "structure.shortcut.type: got 'dense', expected one of identity, conv1x1, none, "),
+        ({"shortcut.type": "constant_scale"}, "structure.shortcut: 'shortcut_scale' is missing"),
         (
             {"shortcut": {"type": "exclusive_gate", "dim_change": "projection", "gate": "linear"}},
-            "structure.shortcut.gate: expected 'conv1x1 with bias, sigmoid', got 'linear'",
+            "structure.shortcut.gate: got 'linear', expected 'conv1x1 with bias, sigmoid'",
         ),
         (
             {
@@ -151,22 +162,25 @@ def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
             "structure.shortcut.shortcut_scale: 0 leaves projections that would never learn",
         ),
         ({"stage_inner_channels": [16, 8, 8], "stage_out_channels": [16, 8, 8]}, "cannot narrow 16 channels to 8"),
-        ({"se": {**SE, "placement": "everywhere"}}, "structure.se.placement: expected one of end of residual branch, "),
-        ({"se": {**SE, "gate": "softmax"}}, "structure.se.gate: expected 'sigmoid', got 'softmax'"),
+        (
+            {"se": {**SE, "placement": "everywhere"}},
+            "structure.se.placement: got 'everywhere', expected one of end of residual branch, ",
+        ),
+        ({"se": {**SE, "gate": "softmax"}}, "structure.se.gate: got 'softmax', expected 'sigmoid'"),
         ({"se": {**SE, "ratio": 32}}, "stage 1: se_ratio 32 leaves no hidden unit for 16 channels"),
-        ({"drop_path": {**DROP_PATH, "units": 54}}, "structure.drop_path.units: expected 9, got 54"),
-        ({"drop_path": {**DROP_PATH, "p_0": 0.9}}, "structure.drop_path.p_0: expected 1, got 0.9"),
+        ({"drop_path": {**DROP_PATH, "units": 54}}, "structure.drop_path.units: got 54, expected 9"),
+        ({"drop_path": {**DROP_PATH, "p_0": 0.9}}, "structure.drop_path.p_0: got 0.9, expected 1"),
         ({"drop_path": {"rule": "linear_decay", "p_L": 0}}, "0 <= drop_path_rate < 1 must hold, got 1"),
         ({"drop_path": {**DROP_PATH, "expected_active_units": 8}}, "expected_active_units: got 8, counted 6.5"),
         (
             {"drop_path": {**DROP_PATH, "granularity": "per sample"}},
-            "granularity: expected 'per mini-batch, whole unit'",
+            "granularity: got 'per sample', expected 'per mini-batch, whole unit'",
         ),
-        ({"ror": {**ROR, "levels": 5}}, "structure.ror.levels: got 5; a structure says where 1, 2 or 3 levels stand"),
-        ({"ror": {**ROR, "root_stride": 2}}, "structure.ror.root_stride: expected 4, got 2"),
+        ({"ror": {**ROR, "levels": 5}}, "structure.ror.levels: got 5, expected 1, 2 or 3"),
+        ({"ror": {**ROR, "root_stride": 2}}, "structure.ror.root_stride: got 2, expected 4"),
         (
             {"ror": {**ROR, "middle_strides": [2, 2, 2]}},
-            "structure.ror.middle_strides: expected [1, 2, 2], got [2, 2, 2]",
+            "structure.ror.middle_strides: got [2, 2, 2], expected [1, 2, 2]",
         ),
         (
             {"ror": {**ROR, "middle_shortcut": "avg_pool_zero_pad"}},
@@ -174,16 +188,18 @@ def test_what_the_refused_ones_differ_from_is_read(changes: Structure) -> None:
         ),
         (
             {"ror": {**ROR, "relu_at_end_of_last_block_of_stage": True}},
-            "structure.ror.relu_at_end_of_last_block_of_stage: expected False, got True",
+            "structure.ror.relu_at_end_of_last_block_of_stage: got True, expected False",
         ),
     ],
 )
 def test_structures_that_are_refused(changes: Structure, message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        plan(read_structure(changed(changes)).architecture, 3, 10)
+        plan(read(changed(changes)).architecture, 3, 10)
 
 
 @pytest.mark.parametrize("structure", [None, [], "resnet-20", {}])
 def test_what_is_no_structure(structure: object) -> None:
-    with pytest.raises(ValueError, match=r"^structure(\.\w+ is missing| must be a mapping)"):
-        read_structure(structure)
+    with pytest.raises(
+        ValueError, match=r"^networks\.yaml:1: structure: ('\w+' is missing|got .+, expected keys with values)"
+    ):
+        read(structure)

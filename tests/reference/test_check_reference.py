@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 REFERENCE = CHECKOUT.parent / "shared" / "reference" / "architectures.yaml"
 Run = Callable[..., tuple[int, str, str]]
 
@@ -74,11 +74,14 @@ def test_the_script_tells_exact_entries_from_others(script: Run) -> None:
     assert lines["more"].endswith("different: params: expected 269,723, counted 269,722 (-1)")
     assert lines["fewer-macs"].endswith("different: MACs: expected 40,551,039, counted 40,551,040 (+1)")
     assert "different: params on cifar100: expected 1, counted 275,572" in lines["wrong-on-another"]
-    assert lines["unknown-dataset"].endswith("nobody knows how many classes svhn2 has")
-    assert lines["dilated"] == "dilated refused: structure.dilation is unknown, or says nothing of this network: 2"
-    assert lines["silent"] == "silent refused: entry.params_exact is missing"
+    assert lines["unknown-dataset"].endswith("params_exact_by_dataset.svhn2: an unknown number of classes")
+    assert (
+        "dilated refused: networks.yaml:97: architectures[5].structure.dilation: got 2, unknown here"
+        in lines["dilated"]
+    )
+    assert lines["silent"] == "silent refused: networks.yaml:109: architectures[6]: 'params_exact' is missing"
     assert "exact: nominal_depth 50, counted 20, or 22 with" in lines["nameless-depth"]
-    assert lines["9"] == "9 refused: entry must be a mapping, got 'no mapping'"
+    assert lines["9"] == "9 refused: networks.yaml:127: architectures[8]: got 'no mapping', expected keys with values"
     assert out.splitlines()[-1] == "9 entries counted by arithmetic: 2 exact, 3 different, 4 refused"
 
 
@@ -93,10 +96,12 @@ def test_the_script_builds_modules(script: Run) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("architectures: [", "networks.yaml: not readable as YAML: while parsing"),
-        ("", "networks.yaml: expected a mapping with a list of architectures"),
-        ("[1, 2]", "networks.yaml: expected a mapping with a list of architectures"),
-        ("architectures: {a: 1}", "networks.yaml: expected a mapping with a list of architectures"),
+        ("architectures: [", "networks.yaml:1:17: broken YAML: while parsing"),
+        ("", "networks.yaml: the file is empty, expected a mapping with a list of architectures"),
+        ("[1, 2]", "networks.yaml:1: got a list, expected keys with values"),
+        ("architectures: {a: 1}", "networks.yaml:1: architectures: got a mapping, expected a list"),
+        ("architectures: []", "networks.yaml:1: architectures: got an empty list, expected one or more"),
+        ("networks: []", "networks.yaml:1: 'architectures' is missing, expected a list of them"),
     ],
 )
 def test_a_file_that_cannot_be_read_ends_in_one_line(script: Run, content: str, message: str) -> None:
@@ -109,7 +114,7 @@ def test_a_file_that_is_not_there_ends_in_one_line(script: Run, tmp_path: Path) 
     assert script(tmp_path / "none.yaml") == (
         2,
         "",
-        f"check_reference: {tmp_path}/none.yaml: No such file or directory\n",
+        f"check_reference: {tmp_path}/none.yaml: there is no such file\n",
     )
 
 
