@@ -18,7 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "model": {"model", "arch"},
     "search": {"search", "arch", "space", "model", "training"},
     "report": {"report", "arch", "model", "space", "search"},
-    "codegen": {"codegen", "arch"},
+    "codegen": {"codegen", "arch", "model"},
     "packaging": {"packaging", "codegen", "arch", "model"},
 }
 EVERYWHERE = {"__version__", "images"}

@@ -8,6 +8,7 @@ from ressearch.arch.layers import Act, Activation, Conv, GlobalAvgPool, Linear, 
 from ressearch.arch.levels import body
 from ressearch.arch.plan_tree import Plan
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm
+from ressearch.arch.survival import DropPath, StochasticDepth
 
 
 def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan:
@@ -26,7 +27,7 @@ def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan
         ),
         body=body(architecture, style),
         head=(*style.steps(style.tail, head_width), GlobalAvgPool(), Linear(head_width, num_classes)),
-        survival=architecture.drop_path.survival(architecture.drop_path_rate, len(architecture.blocks)),
+        stochastic_depth=_stochastic_depth(architecture),
         initialisation=_initialisation(architecture),
     )
     _check_learning(resolved)
@@ -66,6 +67,11 @@ def _projection_steps(wanted: ProjectionNorm, by_ordering: str) -> str:
             return "N"
         case ProjectionNorm.NONE:
             return ""
+
+
+def _stochastic_depth(architecture: Architecture) -> StochasticDepth:
+    is_off = architecture.drop_path is DropPath.NONE or not architecture.drop_path_rate
+    return StochasticDepth() if is_off else StochasticDepth(architecture.drop_path, architecture.drop_path_rate)
 
 
 def _initialisation(architecture: Architecture) -> Initialisation:

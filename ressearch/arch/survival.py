@@ -1,11 +1,15 @@
-"""Stochastic depth: the probability that a block's branch takes part. One function and one enum row each."""
+"""Stochastic depth: the probability that a block's branch takes part. One function and one enum row each.
+
+An export writes the source of the function, so it needs no more than Python, and lines of at most 100 characters.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum, unique
 from typing import NamedTuple
 
 
-def linear(rate: float, num_blocks: int) -> tuple[float, ...]:
+def linear_survival(rate: float, num_blocks: int) -> tuple[float, ...]:
     """Survival falls linearly over the blocks: p_l = 1 - rate * l / L, so p_L = 1 - rate.
 
     Source: Huang et al. 2016, arXiv:1603.09382, equation 4.
@@ -13,7 +17,7 @@ def linear(rate: float, num_blocks: int) -> tuple[float, ...]:
     return tuple(1 - rate * block / num_blocks for block in range(1, num_blocks + 1))
 
 
-def uniform(rate: float, num_blocks: int) -> tuple[float, ...]:
+def uniform_survival(rate: float, num_blocks: int) -> tuple[float, ...]:
     """Survival is the same in every block: p_l = 1 - rate.
 
     Source: Huang et al. 2016, arXiv:1603.09382, section 5.
@@ -33,8 +37,8 @@ class DropPath(Enum):
     """
 
     NONE = _Row(None)
-    LINEAR = _Row(linear)
-    UNIFORM = _Row(uniform)
+    LINEAR = _Row(linear_survival)
+    UNIFORM = _Row(uniform_survival)
 
     def survival(self, rate: float, num_blocks: int) -> tuple[float, ...]:
         """Return the survival probability of every block in order; () where every branch always takes part."""
@@ -46,3 +50,11 @@ class DropPath(Enum):
         """One line of help."""
         rule = self.value.survival
         return (rule.__doc__ or "").splitlines()[0] if rule else "every branch always takes part"
+
+
+@dataclass(frozen=True, slots=True)
+class StochasticDepth:
+    """How often the branches of a network take part: a rule, and 1 - survival probability of the last block."""
+
+    rule: DropPath = DropPath.NONE
+    rate: float = 0.0

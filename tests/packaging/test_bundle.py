@@ -155,7 +155,7 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
         export_bundle(tmp_path / "a", architecture=GATED, shape=SHAPE, state=trained(named("resnet-8")), name="mine")
     state = trained(named("resnet-8"))
     wide = ImageShape(channels=1, resolution=8, num_classes=7)
-    message = r"the weights belong to another network: '4\.1\.weight' has the shape \(4, 64\), expected \(7, 64\)"
+    message = r"the weights belong to another network: 'head\.1\.weight' has the shape \(4, 64\), expected \(7, 64\)"
     with pytest.raises(ExportError, match=message):
         export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=wide, state=state, name="mine")
     assert not list(tmp_path.iterdir())
@@ -163,7 +163,7 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
 
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     state = trained(named("resnet-8"))
-    state["4.1.weight"].fill_(float("nan"))
+    state["head.1.weight"].fill_(float("nan"))
     with pytest.raises(ExportError, match="the network cannot be checked: its own logits are not finite"):
         export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
     assert not list(tmp_path.iterdir())
