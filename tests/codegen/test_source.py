@@ -338,7 +338,8 @@ SMALL_MODULES = [name for name, found in vars(modules).items() if getattr(found,
 @pytest.mark.parametrize("name", SMALL_MODULES)
 def test_small_modules_are_exported_from_their_own_source(name: str, networks: dict[str, Architecture]) -> None:
     """What is trained is what is exported: the very text of the class."""
-    sources = [source_of(resolved(architecture)) for architecture in networks.values()]
+    plans = [*map(resolved, networks.values()), made_up(scaled_projection, (16, 16, 32))]
+    sources = [source_of(found) for found in plans]
     users = [source for source in sources if f" {name}(" in source]
     assert all(inspect.getsource(getattr(modules, name)) in source for source in users)
     assert users or name == "GlobalAvgPool"  # an expression in the head
