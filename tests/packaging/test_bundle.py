@@ -161,6 +161,30 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_of_an_earlier_version_are_exported(tmp_path: Path) -> None:
+    """Version 0.1.0 had a sequence of stem, stages and head."""
+    state = trained(named("resnet-8"))
+    stages = {f"stages.{index}.items": f"{index + 1}" for index in range(3)} | {"stem": "0", "head": "4"}
+    old = {
+        name.replace(new, stages[new], 1): tensor
+        for name, tensor in state.items()
+        for new in stages
+        if name.startswith(new)
+    }
+    assert "1.0.branch.0.weight" in old
+    made = export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=old, name="mine")
+    assert made.weights is not None
+    weights = load_file(made.weights)
+    assert all(
+        torch.equal(weights[new], tensor)
+        for new, tensor in zip(weights_in_order(made.model), state.values(), strict=True)
+    )
+
+
+def weights_in_order(file: Path) -> list[str]:
+    return list(runpy.run_path(str(file))["build"]().state_dict())
+
+
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     state = trained(named("resnet-8"))
     state["head.1.weight"].fill_(float("nan"))
