@@ -337,10 +337,12 @@ SMALL_MODULES = [name for name, found in vars(modules).items() if getattr(found,
 
 
 @pytest.mark.parametrize("name", SMALL_MODULES)
-def test_small_modules_are_exported_from_their_own_source(name: str, networks: dict[str, Architecture]) -> None:
+def test_small_modules_are_exported_from_their_own_source(
+    name: str, every_combination: dict[str, Architecture], networks: dict[str, Architecture]
+) -> None:
     """What is trained is what is exported: the very text of the class."""
-    plans = [*map(resolved, networks.values()), made_up(scaled_by_width, (16, 16, 32))]
-    sources = [source_of(found) for found in plans]
+    architectures = (*every_combination.values(), *networks.values())
+    sources = [source_of(found) for found in (*map(resolved, architectures), made_up(scaled_by_width, (16, 16, 32)))]
     users = [source for source in sources if re.search(rf"\b{name}\(", source)]
     assert all(inspect.getsource(getattr(modules, name)) in source for source in users)
     assert users or name == "GlobalAvgPool"  # an expression in the head
