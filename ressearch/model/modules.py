@@ -1,8 +1,72 @@
-"""The small modules that torch lacks. They need torch only: an export brings along the source of those it uses."""
+"""Layer -> nn.Module: what every kind of layer is in torch, and the small modules that torch lacks.
+
+These need torch only and keep to lines of 100 characters: an export brings along the source of those it uses.
+"""
+
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from ressearch.arch import layers
+
+
+def sequence(path: layers.Path) -> nn.Sequential:
+    """Return the modules of layers in sequence."""
+    return nn.Sequential(*(module_of(layer) for layer in path))
+
+
+def module_of(layer: layers.Layer) -> nn.Module:
+    """Return the module of a layer, with the weights that torch starts it with."""
+    match layer:
+        case layers.Conv(c_in, c_out, kernel, stride, groups):
+            return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
+        case layers.Norm(channels, groups):
+            return nn.BatchNorm2d(channels) if groups is None else nn.GroupNorm(groups, channels)
+        case layers.Act(kind):
+            return _activation(kind)
+        case layers.Subsample(stride):
+            return Subsample(stride)
+        case layers.AvgPool(stride):
+            return nn.AvgPool2d(stride, ceil_mode=True)
+        case layers.MaxPool(kernel, stride):
+            return nn.MaxPool2d(kernel, stride, padding=kernel // 2)
+        case layers.ZeroPad(c_in, c_out):
+            return ZeroPad(c_out - c_in)
+        case layers.Scale(factor):
+            return Scale(factor)
+        case layers.Dropout(rate):
+            return nn.Dropout(rate)
+        case layers.UnscaledDropout(rate):
+            return UnscaledDropout(rate)
+        case layers.SqueezeExcite(channels, hidden, bias):
+            return SqueezeExcite(channels, hidden, bias)
+        case layers.Gate(c_in, c_out, stride, bias):
+            return Gate(c_in, c_out, stride, bias)
+        case layers.GlobalAvgPool():
+            return GlobalAvgPool()
+        case layers.Linear(c_in, c_out):
+            return nn.Linear(c_in, c_out)
+        case _:
+            assert_never(layer)
+
+
+def _activation(kind: layers.Activation) -> nn.Module:
+    """Return an activation that leaves its input alone: a shortcut may still read it."""
+    match kind:
+        case layers.Activation.RELU:
+            return nn.ReLU()
+        case layers.Activation.LEAKY_RELU:
+            return nn.LeakyReLU(0.01)
+        case layers.Activation.ELU:
+            return nn.ELU()
+        case layers.Activation.SILU:
+            return nn.SiLU()
+        case layers.Activation.GELU:
+            return nn.GELU()
+        case _:
+            assert_never(kind)
 
 
 class SqueezeExcite(nn.Module):

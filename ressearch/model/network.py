@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ressearch.arch import plan_tree
 from ressearch.arch.initialisation import Initialisation, branch_gain
 from ressearch.arch.plan_tree import Plan
-from ressearch.model.layer_modules import module_of, sequence
+from ressearch.model.modules import module_of, sequence
 
 
 def build(plan: Plan) -> "Network":

@@ -333,7 +333,9 @@ def test_a_rule_of_stochastic_depth_is_written_as_its_own_function(rule: Any, te
     check_equal(found)
 
 
-SMALL_MODULES = [name for name, found in vars(modules).items() if getattr(found, "__module__", "") == modules.__name__]
+SMALL_MODULES = [
+    name for name, found in vars(modules).items() if inspect.isclass(found) and found.__module__ == modules.__name__
+]
 
 
 @pytest.mark.parametrize("name", SMALL_MODULES)
