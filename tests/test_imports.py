@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +50,11 @@ def rooms() -> list[str]:
 
 def test_every_room_has_a_rule() -> None:
     assert rooms() == sorted(MAY_IMPORT)
+
+
+def test_no_file_name_occurs_twice() -> None:
+    names = Counter(path.name for path in PACKAGE.rglob("*.py") if not path.name.startswith("__"))
+    assert [name for name, count in names.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("room", MAY_IMPORT)

@@ -215,14 +215,14 @@ def step(layers: Sequence[Layer], texts: Sequence[str]) -> Step:
             number, text = number or text, argument.given(text)
         arguments.append(text)
     name = spelled.attribute or (number if number.isidentifier() else "")
-    is_variable = bool(number) and not number.isdigit()
-    guard = spelled.guard.format(number=number) if is_variable and any(map(_is_neutral, layers)) else ""
+    is_needed = spelled.guard and not number.isdigit() and any(map(_keeps_everything, layers))
+    guard = spelled.guard.format(number=number) if is_needed else ""
     return Step(layers[0], tuple(filter(None, arguments)), number, name, guard)
 
 
-def _is_neutral(layer: Layer) -> bool:
+def _keeps_everything(layer: Layer) -> bool:
     neutral = spelling(layer).neutral
-    return neutral is not None and layer == neutral(0)
+    return neutral is not None and layer == neutral(0)  # what has a guard asks for no channels
 
 
 def slots(layer: Layer) -> tuple[Slot, ...]:

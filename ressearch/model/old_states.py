@@ -10,9 +10,9 @@ from ressearch.arch.plan_tree import Group, Plan
 def renamed_state(state: Mapping[str, Tensor], plan: Plan) -> dict[str, Tensor]:
     """Return a state dict of the plan's network under today's names.
 
-    Up to version 0.1.0 a network was a sequence of stem, stages and head, or of stem, body and head where a shortcut
-    leads around all stages: `1.0.branch.0.weight` is `stages.0.items.0.branch.0.weight` today. Names of today, and
-    names of no such network, are left alone.
+    Before its parts had names, a network was a sequence of stem, stages and head, or of stem, body and head where a
+    shortcut leads around all stages: `1.0.branch.0.weight` is `stages.0.items.0.branch.0.weight` today. Names of today,
+    and names of no such network, are left alone.
     """
     prefixes = dict(_prefixes(plan))
     return {_renamed(name, prefixes): tensor for name, tensor in state.items()}

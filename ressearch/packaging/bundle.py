@@ -89,8 +89,14 @@ def export_bundle(
     """
     directory = Path(directory).absolute()
     check_target(directory)
-    is_seeded = state is None and format != "module"
-    described = Description(name, architecture, shape, origin or {}, normalisation or {}, is_seeded)
+    described = Description(
+        name=name,
+        architecture=architecture,
+        shape=shape,
+        origin=origin or {},
+        normalisation=normalisation or {},
+        has_seeded_weights=state is None and format != "module",
+    )
     network = network_of(described.plan, state)
     source = _source(described, has_weights=state is not None)
     with single_threaded(), _appearing(directory) as unfinished:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ VERSION = 1
 """Version of architecture.yaml."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Description:
     """What an export says of its network.
 
@@ -36,7 +37,7 @@ class Description:
     normalisation: Mapping[str, list[Any]]
     has_seeded_weights: bool
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """The network, resolved for its images."""
         return plan(self.architecture, self.shape.channels, self.shape.num_classes)

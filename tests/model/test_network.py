@@ -137,7 +137,7 @@ GOLDEN: dict[str, tuple[float, float, float]] = {
     "gates": (1.664555, 1.503686, 1.353202),
     "projections": (1.713875, 1.643331, 1.591902),
 }
-"""As version 0.1.0 computed them."""
+"""As computed when a network was still a sequence without names."""
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -21,7 +21,7 @@ class OldGroup(nn.Module):
 
 
 def as_it_was(network: Network) -> nn.Module:
-    """The same modules where version 0.1.0 had them."""
+    """The same modules where they were in a network without names."""
     stages = nn.Sequential(*map(group_as_it_was, network.stages))
     body = stages if network.shortcut is None else [OldGroup(stages, network.shortcut, network.after)]
     return nn.Sequential(network.stem, *body, network.head)
@@ -83,6 +83,6 @@ def test_old_names_of_every_combination(combination: Architecture) -> None:
     ],
 )
 def test_names_by_example(name: str, old: str, new: str) -> None:
-    """Names of version 0.1.0; others are left alone, for a message that knows them."""
+    """Names of before; others are left alone, for a message that knows them."""
     tensor = torch.zeros(())
     assert renamed_state({old: tensor}, plan(NETWORKS[name], 2, 5)) == {new: tensor}

@@ -162,7 +162,7 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
 
 
 def test_weights_of_an_earlier_version_are_exported(tmp_path: Path) -> None:
-    """Version 0.1.0 had a sequence of stem, stages and head."""
+    """Networks were a sequence of stem, stages and head."""
     state = trained(named("resnet-8"))
     stages = {f"stages.{index}.items": f"{index + 1}" for index in range(3)} | {"stem": "0", "head": "4"}
     old = {
