@@ -40,6 +40,7 @@ class Network(nn.Module):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
+        assert len(plan.stages) == len(plan.body.items), "every block stands in a stage"
         survival = chain(plan.survival, repeat(1.0))
         self.stem = sequence(plan.stem)  # made, and so drawn, in the order of the layers
         self.stages = nn.Sequential(*(Group(stage, survival) for stage in plan.stages))
