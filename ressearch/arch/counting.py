@@ -98,7 +98,8 @@ def path_cost(path: Path, side: int) -> tuple[Cost, int]:
             num_params += counted.num_params
             num_macs += counted.num_macs
             num_activations += counted.num_activations
-    return Cost(num_params, num_macs, num_activations) if num_params else FREE, side
+    is_free = not (num_params or num_macs or num_activations)
+    return FREE if is_free else Cost(num_params, num_macs, num_activations), side
 
 
 def layer_cost(layer: Layer, side: int) -> tuple[Cost, int]:

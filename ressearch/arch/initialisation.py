@@ -74,8 +74,9 @@ class Initialisation:
 def branch_gain(num_convs: int, num_blocks: int, c: float) -> float:
     """Return fan_in * variance for the convolutions of a branch under the depth-scaled rule.
 
-    A branch z + W_q relu(... relu(W_1 z)) multiplies the variance of gradients by 1 + g^q / 2^(q - 1), g being
-    fan_in * variance; over L blocks that tends to e^c for g = (2^(q - 1) c / L)^(1 / q): c / L for one convolution
-    (Taki 2017, arXiv:1709.02956) and sqrt(2 c / L) for two.
+    A branch z + W_q relu(... relu(W_1 z)) multiplies the variance of gradients by
+    1 + g^q / 2^(q - 1), g being fan_in * variance; over L blocks that tends to e^c for
+    g = (2^(q - 1) c / L)^(1 / q): c / L for one convolution (Taki 2017, arXiv:1709.02956) and
+    sqrt(2 c / L) for two.
     """
     return float((2 ** (num_convs - 1) * c / num_blocks) ** (1 / num_convs))

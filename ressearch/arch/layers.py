@@ -1,7 +1,7 @@
 """The vocabulary of a plan: small frozen layers with every channel and stride resolved.
 
 Each layer is data. Adding one means a class and a member of `Layer` here, and then a case where the type checker
-names one missing: what it costs (`arch.counting`), its module (`model.layer_modules`), how its source is written
+names one missing: what it costs (`arch.counting`), its module (`model.modules`), how its source is written
 (`codegen.layer_steps`) and what it is in words (`report.layer_table`).
 Feature maps are (N, C, H, W). No convolution has a bias but that of a gate.
 """

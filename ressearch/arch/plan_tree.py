@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ressearch.arch.initialisation import Initialisation
 from ressearch.arch.layers import Gate, Layer, Path
+from ressearch.arch.survival import StochasticDepth
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +52,26 @@ class Group:
 class Plan:
     """Stem, body, head: a network from (N, in_channels, H, W) images to (N, num_classes) logits.
 
-    survival: probability that the branch of each block takes part in a training step, in the order of the blocks; in
-        evaluation the branch is multiplied by it. () where every branch always takes part.
+    stochastic_depth: how often the branch of each block takes part in a training step.
     initialisation: how the weights of convolutions start.
     """
 
     stem: Path
     body: Group
     head: Path
-    survival: tuple[float, ...] = ()
+    stochastic_depth: StochasticDepth = StochasticDepth()  # noqa: RUF009 - frozen
     initialisation: Initialisation = Initialisation()  # noqa: RUF009 - frozen
 
     def __repr__(self) -> str:
         return f"<Plan: stem {self.stem}, {self.body}, head {self.head}>"
+
+    @property
+    def survival(self) -> tuple[float, ...]:
+        """The probability that the branch of each block takes part in a training step, in the order of the blocks.
+
+        In evaluation the branch is multiplied by it. () where every branch always takes part.
+        """
+        return self.stochastic_depth.rule.survival(self.stochastic_depth.rate, sum(1 for _ in self.blocks()))
 
     @property
     def stages(self) -> tuple[Group, ...]:

@@ -8,6 +8,7 @@ from ressearch.arch.levels import body
 from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Plan
 from ressearch.arch.shortcuts import ProjectionInput
+from ressearch.arch.survival import DropPath, StochasticDepth
 
 
 def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan:
@@ -26,7 +27,7 @@ def plan(architecture: Architecture, in_channels: int, num_classes: int) -> Plan
         ),
         body=body(architecture, style),
         head=(*style.steps(style.tail, head_width), GlobalAvgPool(), Linear(head_width, num_classes)),
-        survival=architecture.drop_path.survival(architecture.drop_path_rate, len(architecture.blocks)),
+        stochastic_depth=_stochastic_depth(architecture),
         initialisation=_initialisation(architecture),
     )
     _check_learning(resolved)
@@ -55,6 +56,11 @@ def _style(architecture: Architecture) -> Style:
         activation=architecture.activation,
         norm_groups=architecture.norm_groups if architecture.norm is Normalisation.GROUP else None,
     )
+
+
+def _stochastic_depth(architecture: Architecture) -> StochasticDepth:
+    is_off = architecture.drop_path is DropPath.NONE or not architecture.drop_path_rate
+    return StochasticDepth() if is_off else StochasticDepth(architecture.drop_path, architecture.drop_path_rate)
 
 
 def _initialisation(architecture: Architecture) -> Initialisation:

@@ -1,5 +1,6 @@
-"""Torch begins here: a plan becomes a module."""
+"""Torch begins here: a plan becomes a network whose parts have names."""
 
-from ressearch.model.network import build
+from ressearch.model.network import Block, Group, Network, build
+from ressearch.model.old_states import renamed_state
 
-__all__ = ["build"]
+__all__ = ["Block", "Group", "Network", "build", "renamed_state"]

@@ -1,23 +1,21 @@
 """A directory to take home: the network in one of three formats and its description, checked against our own."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-import yaml
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ressearch.arch import Architecture, architecture_id, cost, plan
+from ressearch.arch import Architecture
 from ressearch.codegen import model_source
 from ressearch.images import ImageShape
+from ressearch.packaging.description import Description
 from ressearch.packaging.equivalence import (
-    SEED,
     ExportError,
     executed,
     largest_difference,
@@ -28,11 +26,10 @@ from ressearch.packaging.equivalence import (
 )
 from ressearch.packaging.graphs import write_onnx, write_program
 
-VERSION = 1
-"""Version of architecture.yaml."""
-
 Format = Literal["module", "onnx", "torch-export"]
 FILES: dict[Format, str] = {"module": "model.py", "onnx": "model.onnx", "torch-export": "model.pt2"}
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "architecture.yaml"
 
 TOLERANCE = 1e-5
 """Largest difference of a logit of the written module from our own network's, float32."""
@@ -78,8 +75,9 @@ def export_bundle(
         directory: A new or an empty one.
         architecture: The network.
         shape: Its images.
-        state: The trained weights; None for a network that was not trained: a module comes without weights then, and
-            is checked to start from those of `model.build`; the other formats hold the weights that seed 0 starts.
+        state: The trained weights, under the names of `model.build` or of earlier versions; None for a network that
+            was not trained: a module comes without weights then, and is checked to start from those of `model.build`;
+            the other formats hold the weights that seed 0 starts.
         name: What the network is called.
         origin: Where it comes from and how well it did, such as {"study": "cifar10", "val_accuracy": 0.912}.
         normalisation: What it was trained on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
@@ -91,40 +89,20 @@ def export_bundle(
     """
     directory = Path(directory).absolute()
     check_target(directory)
-    origin, normalisation = dict(origin or {}), dict(normalisation or {})
-    resolved = plan(architecture, shape.channels, shape.num_classes)
-    network = network_of(resolved, state)
-    source = model_source(
-        resolved,
+    described = Description(
         name=name,
-        resolution=shape.resolution,
-        origin=_sentence(origin),
-        inputs=_inputs(normalisation),
-        has_weights=state is not None,
+        architecture=architecture,
+        shape=shape,
+        origin=origin or {},
+        normalisation=normalisation or {},
+        has_seeded_weights=state is None and format != "module",
     )
-    described = _description(architecture, shape, name, origin, normalisation)
-    if state is None and format != "module":
-        described["weights"] = f"not trained: those that seed {SEED} starts"
+    network = network_of(described.plan, state)
+    source = _source(described, has_weights=state is not None)
     with single_threaded(), _appearing(directory) as unfinished:
-        file = unfinished / FILES[format]
-        match format:
-            case "module":
-                difference = _write_module(file, source, network, shape, is_trained=state is not None)
-            case "onnx":
-                difference = write_onnx(file, _loaded(source, network), network, shape, _metadata(described))
-            case "torch-export":
-                difference = write_program(file, _loaded(source, network), network, shape)
-            case _:
-                assert_never(format)
-        text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
-        (unfinished / "architecture.yaml").write_text(text, encoding="utf-8", errors="replace")
-    weights = directory / "weights.safetensors"
-    return Bundle(
-        model=directory / FILES[format],
-        weights=weights if weights.exists() else None,
-        architecture=directory / "architecture.yaml",
-        max_difference=difference,
-    )
+        difference = _write_network(unfinished, format, source, network, described, is_trained=state is not None)
+        described.write(unfinished / DESCRIPTION)
+    return _bundle(directory, format, difference)
 
 
 def check_target(directory: Path) -> None:
@@ -153,6 +131,47 @@ def _appearing(directory: Path) -> Iterator[Path]:
         raise
 
 
+def _source(described: Description, *, has_weights: bool) -> str:
+    return model_source(
+        described.plan,
+        name=described.name,
+        resolution=described.shape.resolution,
+        origin=described.origin_sentence,
+        inputs=described.input_sentence,
+        has_weights=has_weights,
+    )
+
+
+def _write_network(
+    directory: Path, format: Format, source: str, network: nn.Module, described: Description, *, is_trained: bool
+) -> float:
+    """Write the network in one of the formats; return the largest difference of a logit.
+
+    Raises:
+        ExportError: If a package is missing, or what was written is not the network.
+    """
+    file = directory / FILES[format]
+    match format:
+        case "module":
+            return _write_module(file, source, network, described.shape, is_trained=is_trained)
+        case "onnx":
+            return write_onnx(file, _loaded(source, network), network, described.shape, described.metadata())
+        case "torch-export":
+            return write_program(file, _loaded(source, network), network, described.shape)
+        case _:
+            assert_never(format)
+
+
+def _bundle(directory: Path, format: Format, max_difference: float) -> Bundle:
+    weights = directory / WEIGHTS
+    return Bundle(
+        model=directory / FILES[format],
+        weights=weights if weights.exists() else None,
+        architecture=directory / DESCRIPTION,
+        max_difference=max_difference,
+    )
+
+
 def _write_module(file: Path, source: str, network: nn.Module, shape: ImageShape, *, is_trained: bool) -> float:
     """Write model.py and, for a trained network, the weights beside it; return the largest difference of a logit.
 
@@ -163,7 +182,7 @@ def _write_module(file: Path, source: str, network: nn.Module, shape: ImageShape
     written = seeded(executed(source)).eval()
     weights = paired(network, written)
     if is_trained:
-        weights_file = file.with_name("weights.safetensors")
+        weights_file = file.with_name(WEIGHTS)
         save_file(weights, weights_file, metadata={"format": "pt"})
         written.load_state_dict(load_file(weights_file), assign=True)
     else:
@@ -181,42 +200,3 @@ def _loaded(source: str, network: nn.Module) -> nn.Module:
     written = seeded(executed(source)).eval()
     written.load_state_dict(paired(network, written), assign=True)
     return written
-
-
-def _sentence(origin: Mapping[str, str | int | float]) -> str:
-    return f"Origin: {', '.join(f'{key} {value}' for key, value in origin.items())}." if origin else ""
-
-
-def _inputs(normalisation: Mapping[str, list[Any]]) -> str:
-    if not normalisation:
-        return ""
-    mean, std = (", ".join(f"{value:.4f}" for value in normalisation[name]) for name in ("mean", "std"))
-    return f"It expects (pixels / 255 - mean) / std for every channel, with mean {mean} and std {std}."
-
-
-def _description(
-    architecture: Architecture,
-    shape: ImageShape,
-    name: str,
-    origin: dict[str, str | int | float],
-    normalisation: dict[str, list[Any]],
-) -> dict[str, object]:
-    counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
-    return {
-        "version": VERSION,
-        "name": name,
-        "architecture_id": architecture_id(architecture),
-        "architecture": architecture.to_dict(),
-        "images": asdict(shape) | normalisation,
-        "cost": asdict(counted),
-        **({"origin": origin} if origin else {}),
-    }
-
-
-def _metadata(description: Mapping[str, object]) -> dict[str, str]:
-    """Return the description as text by key: words as they are, all else as JSON."""
-    return {
-        key: value.encode(errors="replace").decode() if isinstance(value, str) else json.dumps(value)
-        for key, value in description.items()
-        if key != "architecture"
-    }

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ressearch.arch import Plan
 from ressearch.images import ImageShape
-from ressearch.model import build
+from ressearch.model import build, renamed_state
 
 SEED = 0
 """Starts the weights of a network that was not trained."""
@@ -28,13 +28,15 @@ class ExportError(ValueError):
 def network_of(plan: Plan, state: Mapping[str, Tensor] | None) -> nn.Module:
     """Return our own network in evaluation mode, with these weights, or those of the seed if None.
 
+    The weights may have the names of earlier versions.
+
     Raises:
         ExportError: If the weights belong to another network.
     """
     network = seeded(lambda: build(plan)).eval()  # not on the meta device: its first use takes two seconds
     if state is None:
         return network
-    expected = network.state_dict()
+    state, expected = renamed_state(state, plan), network.state_dict()
     if missing := sorted(set(expected) ^ set(state)):
         raise ExportError(f"the weights belong to another network: {missing[0]!r} is in one of the two only")
     if wrong := [key for key in expected if expected[key].shape != state[key].shape]:

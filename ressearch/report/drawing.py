@@ -13,7 +13,7 @@ from ressearch.arch.layers import Norm
 from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, dataset_of, lowest_error, notes_on
 from ressearch.arch.names import FAMILIES, MODIFIERS
 from ressearch.images import ImageShape
-from ressearch.report.parts import Part, Shape, parts
+from ressearch.report.layer_table import Part, Shape, parts
 from ressearch.report.words import axis_text, network, short_count
 
 _ALWAYS = {"transform", "ordering", "shortcut", "bottleneck_ratio", "gate_bias", "shortcut_dropout", "se_ratio"}

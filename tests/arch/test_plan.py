@@ -28,7 +28,7 @@ from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.stems import Places, Stem
-from ressearch.arch.survival import DropPath, linear
+from ressearch.arch.survival import DropPath, linear_survival
 from ressearch.arch.transforms import StrideOn, Transform
 from ressearch.arch.widening import Widening, additive, multiplicative
 
@@ -335,7 +335,7 @@ def test_survival_falls_linearly_or_stays() -> None:
 
 @given(num_blocks=st.integers(1, 400))
 def test_expected_active_blocks(num_blocks: int) -> None:
-    assert sum(linear(0.5, num_blocks)) == pytest.approx((3 * num_blocks - 1) / 4)
+    assert sum(linear_survival(0.5, num_blocks)) == pytest.approx((3 * num_blocks - 1) / 4)
 
 
 def test_no_norm_is_the_network_without_its_norms() -> None:

@@ -19,8 +19,7 @@ from ressearch.arch.plan_tree import Group, Plan
 from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.survival import DropPath
-from ressearch.model import build
-from ressearch.model.network import Block
+from ressearch.model import Block, Network, build
 
 RESOLUTION = 9  # odd, so that strides round
 
@@ -72,7 +71,7 @@ def test_laws_hold_over_much_of_the_grid(architectures: st.SearchStrategy[Archit
     check_laws(data.draw(architectures))
 
 
-def built(architecture: Architecture, channels: int = 3) -> nn.Module:
+def built(architecture: Architecture, channels: int = 3) -> Network:
     """Build with random weights whose norms are no identities, so that their places show; in eval mode."""
     torch.manual_seed(0)
     network = build(plan(architecture, channels, 10))
@@ -116,12 +115,12 @@ ACTIVATIONS = {
 }
 
 
-def block_of(ordering: Ordering, **values: Any) -> tuple[nn.Module, list[nn.Module]]:
+def block_of(ordering: Ordering, **values: Any) -> tuple[Block, list[nn.Module]]:
     """The second of two equal blocks of width 8, and its convolutions and norms in order."""
     whole = {"activation": values.pop("activation", Activation.RELU)}
     stages = (Stage(depth=2, width=8, **values),)
     network = built(Architecture(stages=stages, stem_width=8, ordering=ordering, **whole))
-    block = network[1][1]  # type: ignore[index]
+    block = network.blocks[1]
     layers = [module for module in block.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
     return block, layers
 
@@ -181,7 +180,7 @@ def test_squeeze_excitation_scales_the_branch_before_the_addition() -> None:
 @pytest.mark.parametrize("resolution", [8, 9])
 def test_zero_pad_subsamples_and_appends_zeros(resolution: int) -> None:
     stages = (Stage(depth=1, width=8), Stage(depth=1, width=12, stride=2))
-    block = built(Architecture(stages=stages, stem_width=8))[2][0]  # type: ignore[index]
+    block = built(Architecture(stages=stages, stem_width=8)).blocks[1]
     x = torch.randn(2, 8, resolution, resolution)
     y = block.branch(x)
     y[:, :8] += x[:, :, ::2, ::2]
@@ -191,7 +190,7 @@ def test_zero_pad_subsamples_and_appends_zeros(resolution: int) -> None:
 def test_a_preactivated_projection_reads_the_activated_input() -> None:
     stages = (Stage(depth=1, width=8), Stage(depth=1, width=12, stride=2, shortcut=Shortcut.PROJECTION))
     network = built(Architecture(stages=stages, stem_width=8, ordering=Ordering.FULL_PREACTIVATION))
-    block = network[2][0]  # type: ignore[index]
+    block = network.blocks[1]
     norm1, conv1, norm2, conv2, projection = (
         module for module in block.modules() if isinstance(module, nn.Conv2d | nn.BatchNorm2d)
     )
@@ -203,7 +202,7 @@ def test_a_preactivated_projection_reads_the_activated_input() -> None:
 def test_average_pooling_divides_by_what_it_covers() -> None:
     """At an odd size the last window is cut, as PyramidNet's authors have it."""
     stages = (Stage(depth=1, width=8), Stage(depth=1, width=12, stride=2, shortcut=Shortcut.AVG_POOL_ZERO_PAD))
-    block = built(Architecture(stages=stages, stem_width=8))[2][0]  # type: ignore[index]
+    block = built(Architecture(stages=stages, stem_width=8)).blocks[1]
     x = torch.randn(2, 8, 5, 5)
     y = block.branch(x)
     pooled = torch.stack([x[:, :, i : i + 2, j : j + 2].mean((2, 3)) for i in (0, 2, 4) for j in (0, 2, 4)], 2)
@@ -295,30 +294,30 @@ def test_levels_against_their_equation() -> None:
     """Zhang et al. 2017, arXiv:1608.02908, figure 2: three sums end together, and one ReLU follows."""
     stages = (Stage(depth=2, width=8), Stage(depth=2, width=16, stride=2))
     network = built(Architecture(stages=stages, stem_width=8, levels=3))
-    stem, body, _head = network  # type: ignore[misc]
-    first, second = body.items
-    x = stem(torch.randn(2, 3, 8, 8))
+    first, second = network.stages
+    images = torch.randn(2, 3, 8, 8)
+    x = network.stem(images)
     y = first.items[0](x)
     y = F.relu(first.items[1].branch(y) + y + first.shortcut(x))
     z = second.items[0](y)
-    z = F.relu(second.items[1].branch(z) + z + second.shortcut(y) + body.shortcut(x))
-    assert torch.allclose(body(x), z, atol=1e-6)
+    z = F.relu(second.items[1].branch(z) + z + second.shortcut(y) + network.shortcut(x))
+    assert torch.allclose(network(images), network.head(z), atol=1e-6)
 
 
-def stochastic(rate: float = 0.5, depth: int = 3, **whole: Any) -> nn.Module:
+def stochastic(rate: float = 0.5, depth: int = 3, **whole: Any) -> Network:
     stages = (Stage(depth=depth, width=8),)
     return built(Architecture(stages=stages, stem_width=8, drop_path=DropPath.UNIFORM, drop_path_rate=rate, **whole))
 
 
 def test_stochastic_depth_takes_the_expectation_in_evaluation() -> None:
-    block = stochastic(0.25)[1][1]  # type: ignore[index]
+    block = stochastic(0.25).blocks[1]
     x = torch.rand(2, 8, 5, 5)
     assert torch.equal(block(x), F.relu(block.branch(x) * 0.75 + x))
 
 
 def test_stochastic_depth_leaves_whole_branches_out_in_training() -> None:
     """A branch that is left out costs no time and changes nothing: no gradient, no running statistics."""
-    block = stochastic()[1][1]  # type: ignore[index]
+    block = stochastic().blocks[1]
     conv, norm = block.branch[0], block.branch[1]
     x = torch.rand(2, 8, 5, 5)
     block.train()

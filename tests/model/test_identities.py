@@ -22,8 +22,8 @@ from ressearch.arch.stems import Places
 from ressearch.arch.survival import DropPath
 from ressearch.arch.transforms import Transform
 from ressearch.arch.widening import Widening
-from ressearch.model import build
-from ressearch.model.network import GateLayer, SqueezeExciteLayer
+from ressearch.model import Network, build
+from ressearch.model.modules import Gate, SqueezeExcite
 
 
 def replaced(architecture: Architecture, **values: Any) -> Architecture:
@@ -34,7 +34,7 @@ def replaced(architecture: Architecture, **values: Any) -> Architecture:
     return dataclasses.replace(architecture, stages=stages, **whole)
 
 
-def built(architecture: Architecture) -> nn.Module:
+def built(architecture: Architecture) -> Network:
     torch.manual_seed(0)
     return build(plan(architecture, 2, 5))
 
@@ -133,9 +133,9 @@ def test_a_sum_of_branches_is_a_grouped_convolution() -> None:
     wide = Stage(depth=1, width=256, transform=Transform.BOTTLENECK, bottleneck_ratio=0.5, cardinality=32)
     narrow = dataclasses.replace(wide, bottleneck_ratio=0.25, cardinality=1)
     networks = [built(Architecture(stages=(stage,), stem_width=256)) for stage in (wide, narrow)]
-    conv1, _, _, conv2, _, _, conv3, _ = networks[0][1][0].branch  # type: ignore[index]
+    conv1, _, _, conv2, _, _, conv3, _ = networks[0].blocks[0].branch
     weights = [
-        sum(module.weight.numel() for module in network[1].modules() if isinstance(module, nn.Conv2d))  # type: ignore[index]
+        sum(module.weight.numel() for module in network.stages.modules() if isinstance(module, nn.Conv2d))
         for network in networks
     ]
     assert weights == [70_144, 69_632]
@@ -163,10 +163,10 @@ def test_a_squeeze_excitation_whose_gate_is_one(
     except InfeasibleError:
         return  # se identity beside a plain stage
     for module in gated.modules():
-        if isinstance(module, SqueezeExciteLayer):
+        if isinstance(module, SqueezeExcite):
             nn.init.zeros_(module.excite.weight)
             nn.init.constant_(module.excite.bias, 40.0)  # its sigmoid is 1 in float32
-    share_weights(gated, without, SqueezeExciteLayer)
+    share_weights(gated, without, SqueezeExcite)
     assert torch.equal(logits(gated, training=False), logits(without, training=False))
 
 
@@ -196,20 +196,20 @@ def test_a_closed_shortcut_gate_is_the_identity(
     except InfeasibleError:
         return
     for module in gated.modules():
-        if isinstance(module, GateLayer):
+        if isinstance(module, Gate):
             nn.init.zeros_(module.conv.weight)
-    share_weights(gated, without, GateLayer)
+    share_weights(gated, without, Gate)
     assert torch.equal(logits(gated, training=False), logits(without, training=False))
 
 
 def cut_body(depth: int, **values: Any) -> nn.Module:
     """Blocks of the full pre-activation whose branches give nothing, and whose gates are the sigmoid of their bias."""
     places = {"ordering": Ordering.FULL_PREACTIVATION, "stem_steps": Places.NORM_ACT}
-    body = built(Architecture(stages=(Stage(depth=depth, width=4, **values),), stem_width=4, **places))[1]  # type: ignore
+    body = built(Architecture(stages=(Stage(depth=depth, width=4, **values),), stem_width=4, **places)).stages
     for module in body.modules():
         if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
             nn.init.zeros_(module.weight)
-    return body.double()  # type: ignore[no-any-return]
+    return body.double()
 
 
 @pytest.mark.parametrize("depth", [1, 5, 54])
@@ -246,8 +246,8 @@ def test_relu_before_addition_only_adds() -> None:
     """A branch that ends in ReLU is never negative: x_L >= x_l along identities (He et al. 2016, section 4.1)."""
     stages = (Stage(depth=4, width=8),)
     network = built(Architecture(stages=stages, stem_width=8, ordering=Ordering.RELU_BEFORE_ADDITION)).eval()
-    x = network[0](torch.randn(2, 2, 8, 8))  # type: ignore[index]
-    for block in network[1]:  # type: ignore[index]
+    x = network.stem(torch.randn(2, 2, 8, 8))
+    for block in network.blocks:
         higher = block(x)
         assert (higher >= x).all()
         assert not torch.equal(higher, x)

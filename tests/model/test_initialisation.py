@@ -13,10 +13,10 @@ from ressearch.arch.layers import Normalisation
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.shortcuts import Shortcut
 from ressearch.arch.transforms import Transform
-from ressearch.model import build
+from ressearch.model import Network, build
 
 
-def built(depth: int = 2, width: int = 128, **values: Any) -> nn.Module:
+def built(depth: int = 2, width: int = 128, **values: Any) -> Network:
     per_stage = {name: values.pop(name) for name in [*values] if name in Stage.__dataclass_fields__}
     torch.manual_seed(0)
     stages = (Stage(depth=depth, width=width, **per_stage),)
@@ -101,9 +101,9 @@ def test_he_without_norm_explodes_with_depth() -> None:
     assert gradient_gain(1, 20, 2.0) > 1e5
 
 
-def branch_outputs(network: nn.Module) -> list[Tensor]:
+def branch_outputs(network: Network) -> list[Tensor]:
     outputs: list[Tensor] = []
-    for block in network[1]:  # type: ignore[index]
+    for block in network.blocks:
         block.branch.register_forward_hook(lambda *call: outputs.append(call[-1]))
     network(torch.randn(4, 3, 8, 8))
     return outputs

@@ -11,7 +11,7 @@ from ressearch.arch import Architecture, Cost, cost, named, plan
 from ressearch.arch.literature import PUBLISHED
 from ressearch.images import ImageShape
 from ressearch.report.drawing import architecture_table, images_of, named_drawing, named_table, published_table
-from ressearch.report.parts import parts
+from ressearch.report.layer_table import parts
 
 
 def printed(renderable: RenderableType, width: int = 200) -> str:

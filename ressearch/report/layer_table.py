@@ -50,6 +50,13 @@ class _Words(NamedTuple):
     numbers: tuple[float, ...] = ()
 
 
+class _Described(NamedTuple):
+    """A layer: in words, and the channels that it gives, None where it keeps their number."""
+
+    words: _Words
+    c_out: int | None
+
+
 class _Placed(NamedTuple):
     """A block, the shape of its input, and the probability that its branch takes part."""
 
@@ -129,8 +136,7 @@ def _after(path: Path, shape: Shape) -> Shape:
     channels, side = shape[0], shape[-1]
     for layer in path:
         side = layer_cost(layer, side)[1]
-        if isinstance(layer, Conv | ZeroPad | Linear):
-            channels = layer.c_out
+        channels = _layer(layer).c_out or channels
     return (channels,) if path and isinstance(path[-1], Linear) else (channels, side, side)
 
 
@@ -153,7 +159,7 @@ def _shortcut(path: Path, gate: Gate | None = None) -> _Words:
     words = _path(path) if path else _Words("identity")
     if len(path) > 1:
         words = _joined("", _Words("("), words, _Words(")"))
-    return words if gate is None else _joined("", _Words("(1 - g) * "), words, _Words(", g = "), _layer(gate))
+    return words if gate is None else _joined("", _Words("(1 - g) * "), words, _Words(", g = "), _layer(gate).words)
 
 
 def _followed(words: _Words, after: Path) -> _Words:
@@ -161,7 +167,7 @@ def _followed(words: _Words, after: Path) -> _Words:
 
 
 def _path(path: Path) -> _Words:
-    return _joined(", ", *(_layer(layer) for layer in path))
+    return _joined(", ", *(_layer(layer).words for layer in path))
 
 
 def _joined(separator: str, *words: _Words) -> _Words:
@@ -179,39 +185,48 @@ def _number(number: float) -> str:
     return f"{number}" if isinstance(number, int) else f"{number:.3g}"
 
 
-def _layer(layer: Layer) -> _Words:
+def _layer(layer: Layer) -> _Described:
     match layer:
         case Conv(_, c_out, kernel, stride, groups):
             grouped = f" in {groups} groups" if groups > 1 else ""
-            return _Words(f"{kernel}x{kernel} conv {{}}{grouped}{_stride(stride)}", (c_out,))
+            return _gives(c_out, f"{kernel}x{kernel} conv {{}}{grouped}{_stride(stride)}", c_out)
         case Norm(_, groups):
-            return _Words("norm" if groups is None else f"norm in {groups} groups")
+            return _keeps("norm" if groups is None else f"norm in {groups} groups")
         case Act(kind):
-            return _Words(name_of(kind))
+            return _keeps(name_of(kind))
         case Subsample(stride):
-            return _Words(f"subsampled{_stride(stride)}")
+            return _keeps(f"subsampled{_stride(stride)}")
         case AvgPool(stride):
-            return _Words(f"mean{_stride(stride)}")
+            return _keeps(f"mean{_stride(stride)}")
         case MaxPool(kernel, stride):
-            return _Words(f"{kernel}x{kernel} maximum{_stride(stride)}")
+            return _keeps(f"{kernel}x{kernel} maximum{_stride(stride)}")
         case ZeroPad(_, c_out):
-            return _Words("zeros to {}", (c_out,))
+            return _gives(c_out, "zeros to {}", c_out)
         case Scale(factor):
-            return _Words(f"times {factor:g}")
+            return _keeps(f"times {factor:g}")
         case Dropout(rate):
-            return _Words(f"dropout {rate:g}")
+            return _keeps(f"dropout {rate:g}")
         case UnscaledDropout(rate):
-            return _Words(f"unscaled dropout {rate:g}")
+            return _keeps(f"unscaled dropout {rate:g}")
         case SqueezeExcite(channels, hidden, bias):
-            return _Words("squeeze-excite {} - {}" + ("" if bias else " without bias"), (channels, hidden))
+            return _keeps("squeeze-excite {} - {}" + ("" if bias else " without bias"), channels, hidden)
         case Gate(_, c_out, _, bias, _):
-            return _Words(f"sigmoid of a 1x1 conv {{}} with bias from {bias:g}", (c_out,))
+            return _gives(c_out, f"sigmoid of a 1x1 conv {{}} with bias from {bias:g}", c_out)
         case GlobalAvgPool():
-            return _Words("global mean")
+            return _keeps("global mean")
         case Linear(_, c_out):
-            return _Words("linear {}", (c_out,))
+            return _gives(c_out, "linear {}", c_out)
         case _:
             assert_never(layer)
+
+
+def _keeps(template: str, *numbers: float) -> _Described:
+    """Describe a layer that gives as many channels as it reads."""
+    return _Described(_Words(template, numbers), None)
+
+
+def _gives(c_out: int, template: str, *numbers: float) -> _Described:
+    return _Described(_Words(template, numbers), c_out)
 
 
 def _stride(stride: int) -> str:

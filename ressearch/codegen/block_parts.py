@@ -1,32 +1,19 @@
-"""The numbers in which the blocks of one class differ, as arguments of its constructor and expressions over them."""
+"""The parts of a block's class: steps over the arguments of its constructor, which hold what sets its blocks apart."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import fields
-from enum import Enum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from math import prod
+from typing import assert_never
 
-from ressearch.arch.layers import AvgPool, Conv, Layer, Path, Scale
+from ressearch.arch.layers import Conv, Path
 from ressearch.arch.plan_tree import Block
-from ressearch.codegen.steps import Step, attribute
+from ressearch.codegen.block_sorting import BlockClass, divided, entry
+from ressearch.codegen.layer_steps import Adds, Gives, Hidden, Number, Reads, Slot, Step, numbered, slots, step
 
-Number = int | float | bool | None
-Column = dict[int, Number]
+Column = dict[int, int | float | bool]
 """One number of the blocks of a class, by the block's index; blocks that have no such layer are left out."""
 
-NAMES = {"c_out": "width", "rate": "dropout", "factor": "scale", "bias": "gate_bias"}
-"""What an argument is called where the layer's own word would not say it."""
-
-DEFAULTS: dict[str, Number] = {"stride": 1, "last": False}
-
-
-def shape_of(layer: Layer) -> tuple[object, ...]:
-    """Return what layers must share to stand in one line of source: all but their numbers."""
-    rest = [getattr(layer, spec.name) for spec in fields(layer) if not _is_number(layer, spec.name)]
-    return type(layer), *rest
-
-
-def _is_number(layer: Layer, name: str) -> bool:
-    return name != "kernel" and not isinstance(getattr(layer, name), bool | Enum)
+DEFAULTS: dict[str, int | bool] = {"stride": 1, "last": False}
 
 
 class Arguments:
@@ -57,21 +44,33 @@ class Arguments:
         """
         steps = []
         for layers in zip(*paths.values(), strict=True):
-            terms: dict[str, str] = {}
-            for spec in fields(layers[0]):
-                column = {index: getattr(layer, spec.name) for index, layer in zip(paths, layers, strict=True)}
-                match spec.name:
-                    case "c_in" | "channels":
-                        terms[spec.name] = reads
-                    case "c_out":
-                        terms[spec.name] = self._channels(column, prefix)
-                    case "hidden":
-                        terms[spec.name] = self._hidden(column, reads, prefix)
-                    case name if _is_number(layers[0], name):
-                        terms[name] = self._number(column, NAMES.get(name, name), prefix)
-            reads = terms.get("c_out", reads)
-            steps.append(_step(layers, terms))
+            texts, gives = [], reads
+            for like in zip(*map(slots, layers), strict=True):
+                text, gives = self._text(dict(zip(paths, like, strict=True)), reads, gives, prefix)
+                texts.append(text)
+            reads = gives
+            steps.append(step(layers, texts))
         return steps
+
+    def _text(self, like: Mapping[int, Slot], reads: str, gives: str, prefix: str) -> tuple[str, str]:
+        """Return what stands for a slot of like layers, and for the channels that these give."""
+        column: Column = {index: slot.value for index, slot in like.items()}
+        match next(iter(like.values())):
+            case Reads():
+                return reads, gives
+            case Gives():
+                text = self._channels(column, prefix)
+                return text, text
+            case Adds():
+                text = self._channels(column, prefix)
+                is_known = text.isdigit() and reads.isdigit()
+                return str(int(text) - int(reads)) if is_known else f"{text} - {reads}", text
+            case Hidden():
+                return self._hidden(column, reads, prefix), gives
+            case Number(name):
+                return self._number(column, name, prefix), gives
+            case slot:
+                assert_never(slot)
 
     def flag(self, name: str, column: Column) -> None:
         """Add an argument that is true for some of the blocks."""
@@ -145,15 +144,6 @@ class Arguments:
         return name
 
 
-def _step(layers: tuple[Layer, ...], terms: Mapping[str, str]) -> Step:
-    example = layers[0]
-    name = attribute(example)
-    if isinstance(example, Scale) and terms["factor"].isidentifier():
-        name = terms["factor"]
-    may_skip = any(isinstance(layer, AvgPool) and layer.stride == 1 for layer in layers)
-    return Step(example, terms, name, may_skip and not terms["stride"].isdigit())
-
-
 def _agree(column: Column, other: Column) -> bool:
     return all(index in other and other[index] == value for index, value in column.items())
 
@@ -169,3 +159,49 @@ def _term(column: Column, base: Column, name: str) -> str | None:
     largest = max(channels for _, channels in numbers)
     parts = [part for part in range(2, largest + 1) if all(value == channels // part for value, channels in numbers)]
     return f"{name} // {max(parts, key=lambda part: part & -part)}" if parts else None  # the roundest of several
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a block does: x = before(x), then after(closing(branch(x) + tail(change(x)))).
+
+    Attributes:
+        change: The part of the shortcut that blocks lack which keep the shape.
+        gate: One step, or none.
+        closing: What those blocks lack that end a group, since it stands behind the addition of the group.
+        arguments: The arguments of the constructor.
+    """
+
+    before: list[Step]
+    branch: list[Step]
+    change: list[Step]
+    tail: list[Step]
+    gate: list[Step]
+    closing: list[Step]
+    after: list[Step]
+    arguments: Arguments
+
+
+def parts_of(block_class: BlockClass) -> Parts:
+    """Resolve the layers of a class in the order in which they are made."""
+    blocks = block_class.blocks
+    arguments = Arguments(blocks)
+    c_in, c_out = arguments.c_in, arguments.c_out
+    num_after = min(len(block.after) for block in blocks)
+
+    def steps(part: Callable[[Block], Path], reads: str, prefix: str = "") -> list[Step]:
+        paths = {index: part(block) for index, block in enumerate(blocks)}
+        return arguments.steps({index: path for index, path in paths.items() if path}, reads, prefix)
+
+    before = steps(lambda block: entry(block)[0], c_in)
+    branch = steps(lambda block: entry(block)[1], c_in)
+    change = steps(lambda block: block_class.changes[block], c_in, "shortcut_")
+    tail = steps(lambda block: divided(block.shortcut or ())[1], c_out, "shortcut_")
+    gate = steps(lambda block: (block.gate,) if block.gate else (), c_in)
+    closing = steps(lambda block: block.after[: len(block.after) - num_after], c_out)
+    after = steps(lambda block: block.after[len(block.after) - num_after :], c_out)
+    if closing:
+        arguments.flag("last", {index: len(block.after) == num_after for index, block in enumerate(blocks)})
+    named = iter(numbered(before + branch + tail + after))
+    before, branch, tail, after = ([next(named) for _ in path] for path in (before, branch, tail, after))
+    return Parts(before, branch, change, tail, gate, closing, after, arguments)

@@ -1,15 +1,20 @@
 """Plan -> the source of a module that needs torch only, written as a person would write it."""
 
+import inspect
+import re
+from collections.abc import Callable, Iterator
+
 from ressearch.arch.counting import cost
+from ressearch.arch.initialisation import branch_gain
 from ressearch.arch.layers import Conv, Linear
 from ressearch.arch.plan_tree import Plan
-from ressearch.codegen.blocks import block_source
-from ressearch.codegen.classes import block_classes
-from ressearch.codegen.groups import group_class
-from ressearch.codegen.lines import prose
-from ressearch.codegen.network import network_source
-from ressearch.codegen.parts import parts_of
-from ressearch.codegen.pieces import pieces
+from ressearch.codegen.block_parts import parts_of
+from ressearch.codegen.block_sorting import block_classes
+from ressearch.codegen.block_source import block_text
+from ressearch.codegen.network_source import network_text
+from ressearch.codegen.python_text import prose
+from ressearch.codegen.stage_source import group_class
+from ressearch.model import modules
 
 LOADED = """\
     from safetensors.torch import load_file
@@ -32,15 +37,30 @@ def model_source(
     is_plain = all(found.is_plain for found in parts) and groups is None and plan.body.shortcut is None
     network = "PlainNet" if is_plain else "ResNet"
     sources = [
-        *(block_source(found, made, plan.survival) for found, made in parts.items()),
+        *(block_text(found, made, plan.survival) for found, made in parts.items()),
         *([groups.source()] if groups else []),
-        network_source(plan, classes, parts, network, resolution),
+        network_text(plan, classes, parts, network, resolution),
         _build_source(network),
     ]
-    sources = [*pieces("\n".join(sources)), *sources]
+    sources = [*_helpers(plan, "\n".join(sources)), *sources]
     docstring = _docstring(plan, name, resolution, (origin, inputs), has_weights)
     header = f"{docstring}\n\n{_imports(sources)}"
     return "\n\n\n".join((header, *sources)) + "\n"
+
+
+def _helpers(plan: Plan, source: str) -> Iterator[str]:
+    """Return the source of what some source uses of ours: small modules, the gain and the survival of branches."""
+    helpers: list[Callable[..., object]] = [one for one in vars(modules).values() if _is_ours(one)]
+    helpers.append(branch_gain)
+    if rule := plan.stochastic_depth.rule.function:
+        helpers.append(rule)
+    for helper in helpers:
+        if re.search(rf"\b{helper.__name__}\(", source):
+            yield inspect.getsource(helper).rstrip()
+
+
+def _is_ours(found: object) -> bool:
+    return inspect.isclass(found) and found.__module__ == modules.__name__
 
 
 def _docstring(plan: Plan, name: str, resolution: int, words: tuple[str, ...], has_weights: bool) -> str:

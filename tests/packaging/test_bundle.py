@@ -155,15 +155,39 @@ def test_weights_of_another_network(tmp_path: Path) -> None:
         export_bundle(tmp_path / "a", architecture=GATED, shape=SHAPE, state=trained(named("resnet-8")), name="mine")
     state = trained(named("resnet-8"))
     wide = ImageShape(channels=1, resolution=8, num_classes=7)
-    message = r"the weights belong to another network: '4\.1\.weight' has the shape \(4, 64\), expected \(7, 64\)"
+    message = r"the weights belong to another network: 'head\.1\.weight' has the shape \(4, 64\), expected \(7, 64\)"
     with pytest.raises(ExportError, match=message):
         export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=wide, state=state, name="mine")
     assert not list(tmp_path.iterdir())
 
 
+def test_weights_of_an_earlier_version_are_exported(tmp_path: Path) -> None:
+    """Networks were a sequence of stem, stages and head."""
+    state = trained(named("resnet-8"))
+    stages = {f"stages.{index}.items": f"{index + 1}" for index in range(3)} | {"stem": "0", "head": "4"}
+    old = {
+        name.replace(new, stages[new], 1): tensor
+        for name, tensor in state.items()
+        for new in stages
+        if name.startswith(new)
+    }
+    assert "1.0.branch.0.weight" in old
+    made = export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=old, name="mine")
+    assert made.weights is not None
+    weights = load_file(made.weights)
+    assert all(
+        torch.equal(weights[new], tensor)
+        for new, tensor in zip(weights_in_order(made.model), state.values(), strict=True)
+    )
+
+
+def weights_in_order(file: Path) -> list[str]:
+    return list(runpy.run_path(str(file))["build"]().state_dict())
+
+
 def test_weights_that_are_no_numbers(tmp_path: Path) -> None:
     state = trained(named("resnet-8"))
-    state["4.1.weight"].fill_(float("nan"))
+    state["head.1.weight"].fill_(float("nan"))
     with pytest.raises(ExportError, match="the network cannot be checked: its own logits are not finite"):
         export_bundle(tmp_path / "a", architecture=named("resnet-8"), shape=SHAPE, state=state, name="mine")
     assert not list(tmp_path.iterdir())

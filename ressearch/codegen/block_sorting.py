@@ -1,27 +1,14 @@
 """Which blocks of a plan share a class, and what each class is called."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import chain, takewhile
 from operator import and_
 
-from ressearch.arch.layers import (
-    Act,
-    AvgPool,
-    Conv,
-    Dropout,
-    Layer,
-    Norm,
-    Path,
-    Scale,
-    SqueezeExcite,
-    Subsample,
-    UnscaledDropout,
-    ZeroPad,
-)
+from ressearch.arch.layers import Act, Conv, Norm, Path
 from ressearch.arch.plan_tree import Block, Plan
-from ressearch.codegen.arguments import shape_of
+from ressearch.codegen.layer_steps import Adds, Extra, Gives, slots, spelling
 
 Changes = dict[Block, Path]
 """The part of each block's shortcut that changes the shape, in layers that all of them have, or () for the identity."""
@@ -70,9 +57,8 @@ def block_classes(plan: Plan) -> dict[Block, BlockClass]:
     families: dict[tuple[object, ...], list[Block]] = {}
     for block in dict.fromkeys(plan.blocks()):
         _, tail = divided(block.shortcut or ())
-        gate = (block.gate,) if block.gate else ()
-        key = tuple(_shapes(path) for path in (*entry(block), tail, gate))
-        families.setdefault((*key, block.shortcut is None), []).append(block)
+        forms = tuple(_forms(path) for path in (*entry(block), tail))
+        families.setdefault((forms, block.shortcut is None, block.gate and block.gate.exclusive), []).append(block)
     found = [changes for family in families.values() for blocks in _by_after(family) for changes in _by_change(blocks)]
     return {
         block: made
@@ -89,19 +75,18 @@ def entry(block: Block) -> tuple[Path, Path]:
 def divided(shortcut: Path) -> tuple[Path, Path]:
     """Divide a shortcut into what may change the shape, and what follows it in blocks that keep the shape too."""
     length = len(shortcut)
-    while length and isinstance(shortcut[length - 1], Scale | Dropout | UnscaledDropout | SqueezeExcite):
+    while length and spelling(shortcut[length - 1]).extra:
         length -= 1
     return shortcut[:length], shortcut[length:]
 
 
 def starts_with_conv(path: Path) -> bool:
     """Whether a path convolves before it normalises or activates."""
-    layers = (layer for layer in path if not isinstance(layer, Scale | Dropout | UnscaledDropout | SqueezeExcite))
-    return isinstance(next(layers), Conv)
+    return isinstance(next(layer for layer in path if isinstance(layer, Conv | Norm | Act)), Conv)
 
 
-def _shapes(path: Path) -> tuple[object, ...]:
-    return tuple(shape_of(layer) for layer in path)
+def _forms(path: Path) -> tuple[object, ...]:
+    return tuple(spelling(layer).form for layer in path)
 
 
 def _by_after(blocks: list[Block]) -> Iterator[list[Block]]:
@@ -110,7 +95,7 @@ def _by_after(blocks: list[Block]) -> Iterator[list[Block]]:
     for block in blocks:
         steps = tuple(takewhile(lambda layer: isinstance(layer, Norm | Act), block.after))
         rest = block.after[len(steps) :]
-        found.setdefault(_shapes(rest), {}).setdefault(_shapes(steps), []).append(block)
+        found.setdefault(_forms(rest), {}).setdefault(_forms(steps), []).append(block)
     for by_steps in found.values():
         if len(by_steps) == 2 and () in by_steps:
             yield list(chain.from_iterable(by_steps.values()))
@@ -123,7 +108,7 @@ def _by_change(blocks: list[Block]) -> list[Changes]:
     found: dict[tuple[object, ...], Changes] = {}
     for block in blocks:
         change, _ = divided(block.shortcut or ())
-        found.setdefault(_shapes(change), {})[block] = change
+        found.setdefault(_forms(change), {})[block] = change
     identities = found.pop((), {})
     joined: list[Changes] = []
     for changes in sorted(found.values(), key=lambda changes: -len(next(iter(changes.values())))):
@@ -149,29 +134,16 @@ def _aligned(block: Block, change: Path, pattern: Path) -> Path | None:
     channels = _convs(block)[0].c_in
     filled: Path = ()
     for layer in pattern:
-        if rest and shape_of(rest[0]) == shape_of(layer):
+        spelled = spelling(layer)
+        if rest and spelling(rest[0]).form == spelled.form:
             filled += (rest.pop(0),)
-        elif neutral := _neutral(layer, channels):
-            filled += (neutral,)
+        elif spelled.neutral is not None:
+            filled += (spelled.neutral(channels),)
         else:
             return None
-        channels = getattr(filled[-1], "c_out", channels)
+        given = [slot.value for slot in slots(filled[-1]) if isinstance(slot, Gives | Adds)]
+        channels = given[-1] if given else channels
     return None if rest else filled
-
-
-def _neutral(layer: Layer, channels: int) -> Layer | None:
-    """Return a layer of the same kind that does nothing, None where there is none."""
-    match layer:
-        case Subsample():
-            return Subsample(1)
-        case AvgPool():
-            return AvgPool(1)
-        case ZeroPad():
-            return ZeroPad(channels, channels)
-        case Scale():
-            return Scale(1.0)
-        case _:
-            return None
 
 
 def _convs(block: Block) -> list[Conv]:
@@ -202,6 +174,7 @@ def _features(changes: Changes) -> list[str]:
     block = next(iter(changes))
     change = next((change for change in changes.values() if change), ())
     has_conv = any(isinstance(layer, Conv) for layer in change)
+    extras = {extra.feature: True for extra in extras_of(block.branch + (block.shortcut or ()) + block.after)}
     is_joined = not all(changes.values())
     words = {
         "Plain": block.shortcut is None,
@@ -209,15 +182,14 @@ def _features(changes: Changes) -> list[str]:
         "Projection": has_conv and not is_joined,
         type(change[-1]).__name__ if change else "": bool(change) and not has_conv and not is_joined,
         "Gated": block.gate is not None,
-        "Scaled": _has(block.branch + (block.shortcut or ()), Scale),
-        "Dropout": _has(block.branch + (block.shortcut or ()), Dropout, UnscaledDropout),
-        "SE": _has(block.branch + (block.shortcut or ()) + block.after, SqueezeExcite),
+        **extras,
     }
     return [word for word, holds in words.items() if holds]
 
 
-def _has(path: Iterable[Layer], *kinds: type[Layer]) -> bool:
-    return any(isinstance(layer, kinds) for layer in path)
+def extras_of(path: Path) -> tuple[Extra, ...]:
+    """Return the extras among some layers, each once."""
+    return tuple(dict.fromkeys(extra for layer in path if (extra := spelling(layer).extra)))
 
 
 def _base_name(block: Block) -> str:

@@ -2,21 +2,18 @@
 
 from collections.abc import Sequence
 
-from ressearch.arch.layers import Conv, Dropout, Gate, Layer, SqueezeExcite, UnscaledDropout
-from ressearch.codegen.classes import BlockClass, starts_with_conv
-from ressearch.codegen.lines import LINE_LENGTH, Call, written
-from ressearch.codegen.parts import Parts
-from ressearch.codegen.steps import Step, applied, constructions, module
-from ressearch.codegen.survival import drawn, is_shared
-
-COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+from ressearch.arch.layers import Conv, Gate, SqueezeExcite
+from ressearch.codegen.block_parts import Parts
+from ressearch.codegen.block_sorting import BlockClass, extras_of, starts_with_conv
+from ressearch.codegen.layer_steps import Step, applied, constructions, module
+from ressearch.codegen.python_text import COUNTS, LINE_LENGTH, Call, written
 
 
-def block_source(block_class: BlockClass, parts: Parts, survival: tuple[float, ...]) -> str:
+def block_text(block_class: BlockClass, parts: Parts, survival: tuple[float, ...]) -> str:
     """Write the class of some blocks; `survival` holds the probabilities of all blocks of the network."""
     arguments = parts.arguments
     required, optional = arguments.signature()
-    own_survival = [] if not survival or is_shared(survival) else ["survival: float"]
+    own_survival = ["survival: float"] if len(set(survival)) > 1 else []
     lines = [
         f"class {block_class.name}(nn.Module):",
         f'    """{_summary(block_class, parts)}"""',
@@ -47,9 +44,8 @@ def _summary(block_class: BlockClass, parts: Parts) -> str:
         text = f"{COUNTS[len(kernels)]} {kernels[0]} convolution{'s' if len(kernels) > 1 else ''}"
     else:
         text = f"{', '.join(kernels[:-1])} and {kernels[-1]} convolutions"
-    layers = [step.layer for step in parts.before + parts.branch + parts.tail + parts.after]
-    extras = ["dropout"] if _has(layers, Dropout, UnscaledDropout) else []
-    extras += ["SE"] if _has(layers, SqueezeExcite) else []
+    layers = tuple(step.layer for step in parts.before + parts.branch + parts.tail + parts.after)
+    extras = dict.fromkeys(extra.phrase for extra in extras_of(layers) if extra.phrase)
     if block_class.is_plain:
         text = f"{', '.join([text, *extras])}, no shortcut"
     else:
@@ -63,11 +59,8 @@ def _kind_of_shortcut(block_class: BlockClass, parts: Parts) -> str:
         return " gated"
     if not layers:
         return "n identity"
-    return " projection" if _has(layers, Conv) and not block_class.has_identities else ""
-
-
-def _has(layers: Sequence[Layer], *kinds: type[Layer]) -> bool:
-    return any(isinstance(layer, kinds) for layer in layers)
+    has_conv = any(isinstance(layer, Conv) for layer in layers)
+    return " projection" if has_conv and not block_class.has_identities else ""
 
 
 def _shortcut(block_class: BlockClass, parts: Parts) -> list[str]:
@@ -116,11 +109,11 @@ def _forward(parts: Parts, survival: tuple[float, ...]) -> list[str]:
     shortcut = applied(parts.tail, "self.shortcut(x)" if parts.change else "x")
     branch = "y"
     for gate in parts.gate:
-        lines.append(f"gate = torch.sigmoid(self.{gate.name}(x))")
+        lines.append(f"gate = {applied([gate], 'x')}")
         shortcut = f"{shortcut} * (1 - gate)"
         branch = "y * gate" if isinstance(gate.layer, Gate) and gate.layer.exclusive else "y"
     if survival:
-        lines += [f"if {drawn(survival)}:  # the branch is left out"]
+        lines += [f"if {_drawn(survival)}:  # the branch is left out"]
         lines += [f"    {line}" for line in _returned(parts, "", shortcut)]
     for index, segment in enumerate(_segments(parts.branch)):
         lines.append(f"y = {applied(segment, 'y' if index else 'x')}")
@@ -129,6 +122,12 @@ def _forward(parts: Parts, survival: tuple[float, ...]) -> list[str]:
         lines += ["if not self.training:", "    y = y * self.survival"]
         branch = "y"
     return [*lines, *_returned(parts, branch, shortcut)]
+
+
+def _drawn(survival: tuple[float, ...]) -> str:
+    """Write the condition under which a block leaves its branch out; a certain survival draws no number."""
+    certain = " and self.survival < 1" if 1.0 in survival else ""
+    return f"self.training{certain} and torch.rand(()) >= self.survival"
 
 
 def _returned(parts: Parts, branch: str, shortcut: str) -> list[str]:

@@ -1,11 +1,14 @@
 """The written module: equal to ours, clean to a linter, and nothing in it that its network does not use."""
 
 import ast
+import inspect
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from enum import Enum
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -34,9 +37,9 @@ from ressearch.arch.layers import Path as Layers
 from ressearch.arch.orderings import Ordering
 from ressearch.arch.plan_tree import Block, Group
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
-from ressearch.arch.survival import DropPath
+from ressearch.arch.survival import DropPath, StochasticDepth, linear_survival
 from ressearch.codegen import model_source
-from ressearch.model import build
+from ressearch.model import build, modules
 
 RULES = "E,F,W,I,UP,B,SIM,RUF,N,C4,PIE,RET,ARG"
 
@@ -269,7 +272,7 @@ def test_stochastic_depth_and_levels_read_as_if_written_by_hand(networks: dict[s
     classes = [node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)]
     assert classes == ["SqueezeExcite", "Subsample", "ZeroPad", "BasicBlock", "Group", "ResNet"]
     stage = """\
-        survival = [1 - 0.3 * block / 15 for block in range(1, 16)]
+        survival = linear_survival(0.3, 15)
         self.stage1 = Group(
             Group(
                 BasicBlock(16, 16, survival=survival[0]),
@@ -295,20 +298,59 @@ def test_a_gate_behind_some_additions_makes_a_class_of_its_own() -> None:
         check_equal(found)
 
 
+def early_certain_survival(rate: float, num_blocks: int) -> tuple[float, ...]:
+    return tuple(1 - rate * (block // 2) for block in range(1, num_blocks + 1))
+
+
+class MadeUpRule(Enum):
+    """A row as in `DropPath`."""
+
+    EARLY_CERTAIN = (early_certain_survival,)
+
+    def __init__(self, function: Callable[[float, int], tuple[float, ...]]) -> None:
+        self.function = function
+
+    def survival(self, rate: float, num_blocks: int) -> tuple[float, ...]:
+        return self.function(rate, num_blocks)
+
+
 @pytest.mark.parametrize(
-    ("survival", "text"),
+    ("rule", "texts"),
     [
-        ((0.9, 0.6, 0.8), "survival = [0.9, 0.6, 0.8]"),
-        ((0.8, 0.8, 0.8), "self.survival = 0.8"),
-        ((1.0, 0.9, 0.5), "if self.training and self.survival < 1 and torch.rand(()) >= self.survival:"),
+        (DropPath.UNIFORM, ("self.survival = 0.75",)),
+        (DropPath.LINEAR, ("survival = linear_survival(0.25, 3)", inspect.getsource(linear_survival))),
+        (
+            MadeUpRule.EARLY_CERTAIN,  # a certain survival draws no number
+            (
+                inspect.getsource(early_certain_survival),
+                "if self.training and self.survival < 1 and torch.rand(()) >= self.survival:",
+            ),
+        ),
     ],
-    ids=["no rule", "uniform", "certain"],
 )
-def test_any_survival_can_be_written(survival: tuple[float, ...], text: str) -> None:
+def test_a_rule_of_stochastic_depth_is_written_as_its_own_function(rule: Any, texts: tuple[str, ...]) -> None:
     stages = (Stage(depth=3, width=8, dropout=0.5),)
-    found = replace(resolved(Architecture(stages=stages, stem_width=8, drop_path=DropPath.LINEAR)), survival=survival)
-    assert text in source_of(found)
+    found = replace(resolved(Architecture(stages=stages, stem_width=8)), stochastic_depth=StochasticDepth(rule, 0.25))
+    source = source_of(found)
+    assert all(text in source for text in texts)
     check_equal(found)
+
+
+SMALL_MODULES = [
+    name for name, found in vars(modules).items() if inspect.isclass(found) and found.__module__ == modules.__name__
+]
+
+
+@pytest.mark.parametrize("name", SMALL_MODULES)
+def test_small_modules_are_exported_from_their_own_source(
+    name: str, every_combination: dict[str, Architecture], networks: dict[str, Architecture]
+) -> None:
+    """What is trained is what is exported: the very text of the class."""
+    architectures = (*every_combination.values(), *networks.values())
+    sources = [source_of(found) for found in (*map(resolved, architectures), made_up(scaled_by_width, (16, 16, 32)))]
+    users = [source for source in sources if re.search(rf"\b{name}\(", source)]
+    assert all(inspect.getsource(getattr(modules, name)) in source for source in users)
+    assert users or name == "GlobalAvgPool"  # an expression in the head
 
 
 def test_equal_blocks_alone_in_a_group_are_drawn_before_its_shortcut() -> None:
@@ -329,7 +371,7 @@ def test_only_the_rule_of_the_network_is_written(rule: InitRule) -> None:
         InitRule.HE: 'kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")',
         InitRule.LECUN: 'kaiming_normal_(module.weight, nonlinearity="linear")',
         InitRule.XAVIER: "xavier_normal_(module.weight)",
-        InitRule.DEPTH_SCALED: "conv.weight.data *= (2 / 2) ** 0.25",
+        InitRule.DEPTH_SCALED: "conv.weight.data *= branch_gain(2, 2, 1.0) ** 0.5",
     }
     found = resolved(Architecture(stages=(Stage(depth=2, width=8),), stem_width=8, init=rule))
     source = source_of(found)

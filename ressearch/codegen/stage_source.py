@@ -6,8 +6,8 @@ from itertools import groupby
 
 from ressearch.arch.layers import Act, Path
 from ressearch.arch.plan_tree import Block, Group, Plan
-from ressearch.codegen.lines import Call
-from ressearch.codegen.steps import applied, literal, module
+from ressearch.codegen.layer_steps import applied, literal, module
+from ressearch.codegen.python_text import Call
 
 SHORTEST_RUN = 3
 """Blocks in a row that become one line, where they are equal."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 LINE_LENGTH = 100
 
+COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+"""Small numbers in words."""
+
 
 @dataclass(frozen=True)
 class Call:
