@@ -3,10 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from ressearch.arch import Cost
 from ressearch.experiment import Experiment
 from ressearch.schedulers import Rule
-from ressearch.space import Candidate
+from ressearch.space.space import Candidate, counted
 from ressearch.store.record import BREAKDOWNS, INFRASTRUCTURE, TrialRecord
 from ressearch.store.trial_store import TrialStore
 
@@ -22,12 +21,8 @@ class Waiting:
     @classmethod
     def again(cls, experiment: Experiment, record: TrialRecord) -> "Waiting":
         """Return the candidate of a trial that was lost."""
-        candidate = Candidate(
-            record.params,
-            record.build_architecture(),
-            {name: record.recipe[name] for name in experiment.space.searched_recipe},
-            Cost(record.num_params, record.num_macs, record.num_activations),
-        )
+        recipe_values = {name: record.recipe[name] for name in experiment.space.searched_recipe}
+        candidate = counted(record.params, record.build_architecture(), recipe_values, experiment.shape)
         return cls(candidate, record.baseline, record.number)
 
 

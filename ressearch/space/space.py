@@ -6,7 +6,20 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from ressearch.arch import AXES, Architecture, Cost, InfeasibleError, Stage, architecture_id, cost, name_of, named, plan
+from ressearch.arch import (
+    AXES,
+    Architecture,
+    Cost,
+    InfeasibleError,
+    Plan,
+    Stage,
+    architecture_id,
+    cost,
+    name_of,
+    named,
+    plan,
+    plan_id,
+)
 from ressearch.images import ImageShape
 from ressearch.space.domains import Domain, Value
 from ressearch.space.limits import Limits
@@ -24,12 +37,13 @@ class Candidate:
     params: Mapping[str, Value]
     architecture: Architecture
     recipe_values: Mapping[str, Value]
+    plan: Plan = field(repr=False, compare=False)
     cost: Cost
 
     @cached_property
     def architecture_id(self) -> str:
         """Ten hexadecimal digits, equal for equal networks."""
-        return architecture_id(self.architecture)
+        return plan_id(self.plan)
 
     @cached_property
     def id(self) -> str:
@@ -105,7 +119,7 @@ class Space:
         Raises:
             ValueError: If there is no such network.
         """
-        candidate = _counted({}, named(name), recipe_values, shape)
+        candidate = counted({}, named(name), recipe_values, shape)
         return replace(candidate, params=self.params_of(candidate) or {})
 
     def params_of(self, candidate: Candidate) -> dict[str, Value] | None:
@@ -155,7 +169,7 @@ class Space:
         return checked
 
     def _unlimited(self, params: dict[str, Value], shape: ImageShape) -> Candidate:
-        return _counted(params, self._architecture(params), self._recipe_values(params), shape)
+        return counted(params, self._architecture(params), self._recipe_values(params), shape)
 
     def _recipe_values(self, params: Mapping[str, Value]) -> dict[str, Value]:
         return {name: params[name] for name in self.searched_recipe}
@@ -186,12 +200,12 @@ _MEMBERS: Mapping[str, Mapping[Value | None, Any]] = {
 """Members of the enum axes by YAML name; made once, since candidates are refused by the thousand."""
 
 
-def _counted(
+def counted(
     params: Mapping[str, Value], architecture: Architecture, recipe_values: Mapping[str, Value], shape: ImageShape
 ) -> Candidate:
-    """Count the cost of a network; limits are not applied."""
-    counted = cost(plan(architecture, shape.channels, shape.num_classes), shape.resolution)
-    return Candidate(params, architecture, recipe_values, counted)
+    """Return a candidate with its plan and its cost; limits are not applied."""
+    resolved = plan(architecture, shape.channels, shape.num_classes)
+    return Candidate(params, architecture, recipe_values, resolved, cost(resolved, shape.resolution))
 
 
 def _domain_text(parameter: Parameter) -> str:
