@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ressearch.packaging import Format
     from ressearch.report.leaderboard import Row
     from ressearch.search.confirm import Confirmed
-    from ressearch.search.search import Tell
+    from ressearch.search.ledger import Tell
     from ressearch.search.session import Observe, Outcome
     from ressearch.search.single import Trained
     from ressearch.space import Space

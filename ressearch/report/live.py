@@ -19,7 +19,7 @@ from rich.text import Text
 
 from ressearch.report.standing import Standing, counts_text, refused_text, standing
 from ressearch.report.words import duration, network
-from ressearch.search.search import Tell
+from ressearch.search.ledger import Tell
 from ressearch.search.session import Start
 from ressearch.store.record import TrialRecord, best_of
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
-from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, advanced, ended, failed, trial_seed
-from ressearch.search.restore import end_leftovers
-from ressearch.search.search import Tell
+from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
+from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.session import kept_terms
 from ressearch.store.files import StudyError
 from ressearch.store.optuna_study import writable
@@ -56,22 +55,19 @@ class Confirmation:
 
     def __init__(
         self,
-        store: TrialStore,
+        ledger: Ledger,
         contestants: Sequence[Contestant],
         seeds: Sequence[int],
         *,
         images: Prepared,
         test: Prepared,
         resources: Resources,
-        tell: Tell,
     ) -> None:
         self.resources = resources
         self.num_workers = 0
-        self.records = {record.number: record for record in end_leftovers(store)}
-        self._store = store
+        self._ledger = ledger
         self._images, self._test = images, test
-        self._tell = tell
-        done = {(record.group, record.seed) for record in self.records.values() if record.is_finished}
+        done = {(record.group, record.seed) for record in ledger.records.values() if record.is_finished}
         pairs = ((contestant, seed) for seed in seeds for contestant in contestants)
         self._waiting = deque(pair for pair in pairs if (pair[0].name, pair[1]) not in done)
 
@@ -80,7 +76,7 @@ class Confirmation:
         if not self._waiting:
             return None
         contestant, seed = self._waiting.popleft()
-        number = len(self.records)
+        number = self._ledger.next_number
         record = TrialRecord(
             **{name: getattr(contestant.trial, name) for name in _KEPT},
             number=number,
@@ -90,7 +86,7 @@ class Confirmation:
             seed=seed,
             group=contestant.name,
         )
-        self._keep(self._store.begin(record))
+        self._ledger.begin(record)
         return TrialSpec(
             number=number,
             architecture=record.build_architecture(),
@@ -103,28 +99,22 @@ class Confirmation:
 
     def report(self, number: int, progress: Progress) -> Decision:
         """Record an epoch."""
-        self._store.report(self._keep(advanced(self.records[number], progress)))
+        self._ledger.advance(number, progress)
         return Decision.GO
 
     def finish(self, number: int, result: TrialResult) -> None:
         """Close a training; one that was lost is trained again by the next call."""
-        self._keep(self._store.close(ended(self.records[number], result)))
+        self._ledger.close(ended(self._ledger.records[number], result))
         if result.reason in INFRASTRUCTURE - {"interrupted"}:
             raise StudyError(
-                f"{self._store.directory}: a training broke down ({result.message}); mend that and give the same "
-                "command again: what is done is not trained again"
+                f"{self._ledger.store.directory}: a training broke down ({result.message}); mend that and give the "
+                "same command again: what is done is not trained again"
             )
 
     def interrupt(self) -> None:
         """Close every running training."""
-        for record in list(self.records.values()):
-            if record.is_open:
-                self.finish(record.number, failed("interrupted", "the run was interrupted"))
-
-    def _keep(self, record: TrialRecord) -> TrialRecord:
-        self.records[record.number] = record
-        self._tell(record)
-        return record
+        for record in self._ledger.open():
+            self.finish(record.number, failed("interrupted", "the run was interrupted"))
 
 
 _KEPT = (
@@ -180,13 +170,14 @@ def confirm_study(
     store = TrialStore(directory, part=CONFIRMATION)
     with store.lease(), writable(str(directory)):
         store.open({MEASURE: "maximize"}, {}, {})
-        work = Confirmation(store, contestants, seeds, images=images, test=test, resources=Resources(), tell=tell)
+        ledger = Ledger(store, tell)
+        work = Confirmation(ledger, contestants, seeds, images=images, test=test, resources=Resources())
         try:
             backend(work)
         finally:
             work.interrupt()
     return [
-        Confirmed(contestant=contestant, accuracies=_accuracies(work.records.values(), contestant.name, seeds))
+        Confirmed(contestant=contestant, accuracies=_accuracies(ledger.records.values(), contestant.name, seeds))
         for contestant in contestants
     ]
 

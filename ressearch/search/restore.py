@@ -1,13 +1,12 @@
-"""What a study that is carried on starts from: trials that were cut off, values that were seen, what is still owed."""
+"""What a study that is carried on starts from: the values that its scheduler has seen, and the trials still owed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ressearch.experiment import Experiment
 from ressearch.schedulers import Rule
 from ressearch.space.space import Candidate, counted
 from ressearch.store.record import BREAKDOWNS, INFRASTRUCTURE, TrialRecord
-from ressearch.store.trial_store import TrialStore
 
 
 @dataclass(frozen=True)
@@ -24,21 +23,6 @@ class Waiting:
         recipe_values = {name: record.recipe[name] for name in experiment.space.searched_recipe}
         candidate = counted(record.params, record.build_architecture(), recipe_values, experiment.shape)
         return cls(candidate, record.baseline, record.number)
-
-
-def end_leftovers(store: TrialStore) -> list[TrialRecord]:
-    """Close the trials that a killed driver left running, and return all; those that can be continued stay paused."""
-    return [_ended(store, record) if _is_lost(store, record) else record for record in store.trials()]
-
-
-def _is_lost(store: TrialStore, record: TrialRecord) -> bool:
-    has_checkpoint = record.state == "paused" and store.checkpoint_file(record.number).is_file()
-    return record.is_open and not has_checkpoint
-
-
-def _ended(store: TrialStore, record: TrialRecord) -> TrialRecord:
-    message = "the driver ended while this trial was running"
-    return store.close(replace(record, state="failed", reason="lost_driver", message=message))
 
 
 def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rule:

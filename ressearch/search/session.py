@@ -16,7 +16,8 @@ from ressearch.experiment import Experiment, Origin
 from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.search.contract import Backend
-from ressearch.search.search import Search, Tell
+from ressearch.search.ledger import Ledger, Tell
+from ressearch.search.search import Search
 from ressearch.store.files import MANIFEST, SPACE, StudyError, is_study, read_manifest, write_manifest
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import TrialRecord
@@ -96,28 +97,29 @@ def run_session(
         _check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
         manifest = _opened(store, experiment, images)
-        told: list[Tell] = []  # the display opens when the search is restored, and is told from then on
-        search = Search(experiment, store, images, target=target, tell=lambda record: _pass_on(told, record))
-        before, started = {number for number, record in search.records.items() if not record.is_open}, time.time()
+        told: list[Tell] = []  # the display opens when the trials are restored, and is told from then on
+        ledger = Ledger(store, lambda record: _pass_on(told, record))
+        search = Search(experiment, ledger, images, target=target)
+        before, started = {record.number for record in ledger.records.values() if not record.is_open}, time.time()
         try:
-            if not search.is_done:
-                with observe(_start(directory, experiment, search)) as tell, writable(str(directory)):
+            if ledger.open() or ledger.num_finished < target:
+                with observe(_start(experiment, search)) as tell, writable(str(directory)):
                     told.append(tell)
                     backend(search)
         finally:
             with suppress(StudyError), writable(str(directory)):  # the first error has been reported
                 search.interrupt()
-            ended = [record for record in search.records.values() if not record.is_open and record.number not in before]
+            ended = [record for record in ledger.records.values() if not record.is_open and record.number not in before]
             summary = account(ended, search.num_workers, time.time() - started)
             if ended:
                 manifest["sessions"].append({"command": _command(), **summary})
                 write_manifest(directory, manifest)
     return Outcome(
         directory=directory,
-        num_finished=search.num_finished,
+        num_finished=ledger.num_finished,
         target=target,
         exhausted=search.exhausted,
-        refused=dict(search.refused),
+        refused=dict(search.candidates.refused),
         summary=summary,
     )
 
@@ -206,14 +208,14 @@ def _says(origin: Origin, experiment: Experiment) -> bool:
     return bool(origin.text) and parse_experiment(origin.text, origin.path) == experiment
 
 
-def _start(directory: Path, experiment: Experiment, search: Search) -> Start:
+def _start(experiment: Experiment, search: Search) -> Start:
     return Start(
-        directory=directory,
+        directory=search.ledger.store.directory,
         question=experiment.origin.question,
         target=search.target,
         num_epochs=experiment.recipe.epochs,
-        records=tuple(search.records.values()),
-        refused=search.refused,
+        records=tuple(search.ledger.records.values()),
+        refused=search.candidates.refused,
     )
 
 

@@ -1,0 +1,88 @@
+"""The trials of a work, in memory and in the store in step, and told to whoever watches."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ressearch.search.contract import Progress, advanced
+from ressearch.store.record import TrialRecord
+from ressearch.store.trial_store import TrialStore
+
+Tell = Callable[[TrialRecord], None]
+"""Told of a trial whenever it begins, has trained an epoch, or ends."""
+
+
+class Ledger:
+    """Trials by number, as they are now; every change is written before it is told.
+
+    Trials that a killed driver left running are closed first; paused ones that can be continued stay open.
+
+    Attributes:
+        records: Trials of all sessions.
+        store: Where they are kept.
+    """
+
+    def __init__(self, store: TrialStore, tell: Tell) -> None:
+        self.store = store
+        self.records = {record.number: record for record in _without_leftovers(store)}
+        self._tell = tell
+
+    @property
+    def next_number(self) -> int:
+        """Number of the next trial."""
+        return len(self.records)
+
+    @property
+    def num_finished(self) -> int:
+        """Trials that count towards a target."""
+        return sum(record.is_finished for record in self.records.values())
+
+    def open(self, state: str | None = None) -> list[TrialRecord]:
+        """Return the trials that have not ended, or those of them that are `running` or `paused`."""
+        return [record for record in self.records.values() if record.is_open and state in (None, record.state)]
+
+    def begin(self, record: TrialRecord) -> TrialRecord:
+        """Add a trial."""
+        return self._changed(self.store.begin(record))
+
+    def advance(self, number: int, progress: Progress) -> TrialRecord:
+        """Add an epoch to a trial."""
+        record = advanced(self.records[number], progress)
+        self.store.report(record)
+        return self._changed(record)
+
+    def pause(self, number: int) -> TrialRecord:
+        """Let a trial wait."""
+        return self._with_state(replace(self.records[number], state="paused"))
+
+    def resume(self, number: int) -> TrialRecord:
+        """Let a trial run that has waited."""
+        return self._with_state(replace(self.records[number], state="running"))
+
+    def close(self, record: TrialRecord) -> TrialRecord:
+        """Write how a trial has ended; it needs its checkpoint no longer."""
+        closed = self._changed(self.store.close(record))
+        self.store.checkpoint_file(closed.number).unlink(missing_ok=True)
+        return closed
+
+    def _with_state(self, record: TrialRecord) -> TrialRecord:
+        self.store.pause(record)
+        return self._changed(record)
+
+    def _changed(self, record: TrialRecord) -> TrialRecord:
+        self.records[record.number] = record
+        self._tell(record)
+        return record
+
+
+def _without_leftovers(store: TrialStore) -> list[TrialRecord]:
+    return [_lost(store, record) if _is_leftover(store, record) else record for record in store.trials()]
+
+
+def _is_leftover(store: TrialStore, record: TrialRecord) -> bool:
+    has_checkpoint = record.state == "paused" and store.checkpoint_file(record.number).is_file()
+    return record.is_open and not has_checkpoint
+
+
+def _lost(store: TrialStore, record: TrialRecord) -> TrialRecord:
+    message = "the driver ended while this trial was running"
+    return store.close(replace(record, state="failed", reason="lost_driver", message=message))
