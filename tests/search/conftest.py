@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from ressearch.search.worker import Assignment, TrialFunction
+
 from ressearch.training.loop import EpochResult
 
 SPACE = """# Does the search keep its book?

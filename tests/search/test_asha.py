@@ -1,5 +1,4 @@
 import pytest
-
 from ressearch.search.asha import Asha, default_first_rung
 
 

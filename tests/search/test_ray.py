@@ -10,12 +10,12 @@ from pathlib import Path
 
 import optuna
 import pytest
-
 from ressearch.search.records import StudyRecord, read_study
 from ressearch.search.run import run
 from ressearch.search.storage import StudyError, database_url
 from ressearch.search.worker import Assignment, TrialFunction
 from ressearch.space.settings import Resources
+
 from ressearch.training.loop import EpochResult, TrainingError
 
 # Ray and what it starts leave sockets and log files to the garbage collector.

@@ -11,12 +11,12 @@ from pathlib import Path
 import filelock
 import optuna
 import pytest
-
-from ressearch.arch import InfeasibleError
 from ressearch.search.records import read_study
 from ressearch.search.run import LOCK, Outcome, run
 from ressearch.search.storage import DATABASE, StudyError, database_url, load_study, open_book
 from ressearch.search.worker import Assignment, TrialFunction, trial_seed
+
+from ressearch.arch import InfeasibleError
 from ressearch.space import load_space
 from ressearch.training.loop import TrainingError
 

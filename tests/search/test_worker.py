@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
-
-from ressearch.arch import named
 from ressearch.search.records import read_study
 from ressearch.search.run import run
 from ressearch.search.worker import Assignment, run_trial
+from safetensors.torch import load_file
+
+from ressearch.arch import named
 from ressearch.training.data import Prepared, prepare
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
