@@ -264,15 +264,6 @@ def test_a_misfit_of_an_experiment_without_a_file_names_its_keys(changed: Callab
         check_fit(Experiment(space=made.space, scheduler=Asha(first_rung=7)))
 
 
-def test_a_misfit_with_a_default_is_placed_at_the_nearest_section(good: str) -> None:
-    """No `sampler` stands in the file, so the place is the file's beginning."""
-    text = good.replace(f"{SAMPLER}\n", "")
-    made = parse_experiment(text, "space.yaml")
-    changed = Experiment(space=made.space, sampler=Grid(), origin=made.origin)
-    with pytest.raises(SpaceError, match=r"^space\.yaml:2: sampler\.name: grid needs a finite space"):
-        check_fit(changed)
-
-
 def test_an_unmet_limit_of_an_experiment_without_a_file_names_its_keys(changed: Callable[..., Experiment]) -> None:
     space = changed(("300_000", "100")).space
     with pytest.raises(SpaceError, match=r"^limits\.num_params\.max: got 100, which nothing meets"):

@@ -47,6 +47,15 @@ def test_ranked_trials_come_first_then_by_state_and_how_far_they_came(study: Stu
     ]
 
 
+def test_a_trial_that_waits_stands_between_the_running_and_the_pruned(
+    study: StudyRecord, record: Callable[..., TrialRecord]
+) -> None:
+    trials = (*study.trials, record(9, [0.9], state="paused"))
+    rows = leaderboard_rows(replace(study, trials=trials))
+    assert [(row.trial.number, row.note) for row in rows[4:7]] == [(6, "running"), (9, "paused"), (2, "pruned")]
+    assert rows[5].rank is None
+
+
 def test_rank_one_is_the_best_trial_of_the_study(study: StudyRecord) -> None:
     best = best_of(study.trials)
     assert best is not None
