@@ -13,7 +13,7 @@ from ressearch.arch import AXES, InfeasibleError
 from ressearch.experiment import OBJECTIVES, Budget, Experiment, Origin, Resources, Session, load_experiment
 from ressearch.experiment.loader import parse_experiment
 from ressearch.images import ImageShape
-from ressearch.samplers import SAMPLERS, Grid, Nsga2, RandomDraws, Tpe
+from ressearch.samplers import SAMPLERS, Grid, Nsga2, RandomDraws
 from ressearch.schedulers import SCHEDULERS, Asha, Median, NoStopping
 from ressearch.space import Choice
 from ressearch.space.parameters import Fixed
@@ -296,10 +296,23 @@ def test_a_row_of_ones_own_goes_by_its_class(experiment: Experiment) -> None:
     assert changed.changed_since(experiment.terms()) == "sampler.name is Mine, and was tpe"
 
 
+def test_several_values_of_an_option_survive_json(experiment: Experiment) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Mine(Grid):
+        offsets: tuple[int, ...] = (1, 2)
+
+    made = replace(experiment, sampler=Mine())
+    kept = json.loads(json.dumps(made.terms()))
+    assert made.changed_since(kept) is None
+    assert replace(made, sampler=Mine(offsets=(1,))).changed_since(kept) == "sampler.offsets is [1], and was [1, 2]"
+
+
 def test_defaults_are_told_apart_from_what_they_stand_for(experiment: Experiment) -> None:
     """None is half of the epochs today; a later version may mean another epoch by it."""
     assert replace(experiment, scheduler=Asha()).terms()["scheduler.first_rung"] is None
-    assert Tpe() == Tpe()
+    assert replace(experiment, scheduler=Asha()).changed_since(experiment.terms()) == (
+        "scheduler.first_rung is None, and was 2"
+    )
 
 
 def test_every_objective_has_a_direction_and_a_summary() -> None:
