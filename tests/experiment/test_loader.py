@@ -1,6 +1,7 @@
 """Sections of an experiment: budget, baselines, sampler and scheduler, and what does not fit together."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from ressearch.experiment.loader import check_feasible, check_fit, parse_experim
 from ressearch.samplers import SAMPLERS, Gp, Grid, Nsga2, Tpe
 from ressearch.schedulers import SCHEDULERS, Asha, Hyperband, Median
 from ressearch.space import SpaceError
+from ressearch.space.limits import Bounds, Limits
 
 Complaint = Callable[[str, str], str]
 
@@ -262,6 +264,18 @@ def test_a_misfit_of_an_experiment_without_a_file_names_its_keys(changed: Callab
         check_fit(made)
     with pytest.raises(SpaceError, match=r"^scheduler\.first_rung: first_rung <= epochs must hold"):
         check_fit(Experiment(space=made.space, scheduler=Asha(first_rung=7)))
+
+
+def test_a_line_is_named_only_where_the_file_says_what_is_wrong(changed: Callable[..., Experiment]) -> None:
+    """Python may have changed the experiment since it was read."""
+    read = changed()
+    with pytest.raises(SpaceError, match=r"^sampler\.name: grid needs a finite space"):
+        check_fit(replace(read, sampler=Grid()))
+    with pytest.raises(SpaceError, match=r"^space\.yaml:16: scheduler\.first_rung: first_rung <= epochs must hold"):
+        check_fit(replace(read, recipe=replace(read.recipe, epochs=1)))
+    tight = replace(read.space, limits=Limits(num_params=Bounds(max=100)))
+    with pytest.raises(SpaceError, match=r"^limits\.num_params\.max: got 100, which nothing meets"):
+        check_feasible(replace(read, space=tight))
 
 
 def test_an_unmet_limit_of_an_experiment_without_a_file_names_its_keys(changed: Callable[..., Experiment]) -> None:
