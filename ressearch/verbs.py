@@ -75,7 +75,7 @@ def check(
         SpaceError: If the file is wrong, or its limits cannot be met.
     """
     from ressearch.arch.literature import DATASETS
-    from ressearch.experiment.loader import check_feasible
+    from ressearch.experiment.loader import check_feasible, check_fit
     from ressearch.space import Space
     from ressearch.space.survey import check_limits, survey
 
@@ -86,6 +86,7 @@ def check(
         check_limits(experiment, images, seed=seed)
         return survey(experiment, images, samples=samples, seed=seed)
     experiment = _experiment(experiment)
+    check_fit(experiment)
     check_feasible(experiment, seed=seed)
     return survey(experiment.space, images or experiment.shape, samples=samples, seed=seed)
 

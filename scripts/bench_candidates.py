@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from ressearch.arch import InfeasibleError
-from ressearch.space import load_space, random_choose
+from ressearch.experiment import load_experiment
+from ressearch.space import random_choose
 
 SPACES = Path(__file__).parent.parent / "search_spaces"
 CANDIDATES = 2000
@@ -20,8 +21,8 @@ ROUNDS = 5
 def main() -> None:
     paths = sys.argv[1:] or [str(SPACES / "residual.yaml"), str(SPACES / "cifar10.yaml")]
     for path in paths:
-        space = load_space(path)
-        shape = space.source.describe()
+        experiment = load_experiment(path)
+        space, shape = experiment.space, experiment.shape
         rates = []
         for seed in range(ROUNDS):
             choose, feasible = random_choose(random.Random(seed)), 0

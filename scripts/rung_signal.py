@@ -11,7 +11,7 @@ import argparse
 import random
 from pathlib import Path
 
-from ressearch.search.records import read_study
+from ressearch.store.study_record import open_study
 
 
 def ranks(values: list[float]) -> list[float]:
@@ -30,7 +30,7 @@ def spearman(first: list[float], second: list[float]) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", type=Path)
-    study = read_study(parser.parse_args().study)
+    study = open_study(parser.parse_args().study)
     curves = [[e["val_accuracy"] for e in trial.curve] for trial in study.trials if trial.state == "complete"]
     last = [curve[-1] for curve in curves]
     best_third = sorted(range(len(last)), key=lambda i: -last[i])[: max(1, len(last) // 3)]

@@ -1,6 +1,9 @@
 """Who may import whom, read from the source, and what the light rooms cost to import."""
 
 import ast
+import importlib
+import inspect
+import pkgutil
 import subprocess
 import sys
 from collections import Counter
@@ -15,15 +18,38 @@ PACKAGE = Path(__file__).parents[1] / "ressearch"
 MAY_IMPORT: dict[str, set[str]] = {
     "arch": {"arch"},
     "training": {"training"},
-    "space": {"space", "arch", "training.source", "training.recipe"},
-    "reference": {"reference", "arch", "model", "space.yaml_nodes"},
+    "schedulers": {"schedulers"},
+    "space": {"space", "arch", "training.recipe"},
+    "store": {"store", "arch", "space", "training.recipe"},
+    "samplers": {"samplers", "space", "store"},
+    "experiment": {
+        "experiment",
+        "arch",
+        "space",
+        "samplers",
+        "schedulers",
+        "training.source",
+        "training.recipe",
+    },
     "model": {"model", "arch"},
-    "search": {"search", "arch", "space", "model", "training"},
-    "report": {"report", "arch", "model", "space", "search"},
+    "reference": {"reference", "arch", "model", "space.yaml_nodes"},
+    "search": {"search", "arch", "space", "store", "samplers", "schedulers", "experiment", "model", "training"},
     "codegen": {"codegen", "arch", "model"},
-    "packaging": {"packaging", "codegen", "arch", "model"},
+    "packaging": {"packaging", "codegen", "arch", "model", "store"},
+    "report": {"report", "arch", "space", "store", "experiment", "search"},
 }
 EVERYWHERE = {"__version__", "images", "messages"}
+ALONE_KNOW: dict[str, set[str]] = {
+    "sqlalchemy": {"store"},
+    "optuna": {"store", "samplers"},
+    "optuna_dashboard": {"report"},
+    "ray": {"search"},
+    "torch": {"training", "model", "search", "packaging", "reference"},
+    "yaml": {"space", "packaging"},
+    "rich": {"report", "reference"},
+    "typer": {"cli.py"},
+}
+"""The rooms in which a package of others is imported."""
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow", "sqlalchemy")
 
 
@@ -53,11 +79,6 @@ def test_every_room_has_a_rule() -> None:
     assert rooms() == sorted(MAY_IMPORT)
 
 
-def test_no_file_name_occurs_twice() -> None:
-    names = Counter(path.name for path in PACKAGE.rglob("*.py") if not path.name.startswith("__"))
-    assert [name for name, count in names.items() if count > 1] == []
-
-
 @pytest.mark.parametrize("room", MAY_IMPORT)
 def test_imports_run_with_the_data(room: str) -> None:
     allowed = MAY_IMPORT[room] | EVERYWHERE
@@ -69,7 +90,65 @@ def test_imports_run_with_the_data(room: str) -> None:
             assert prefixes & allowed, f"{where} imports ressearch.{name}; {room} may import {sorted(allowed)}"
 
 
-@pytest.mark.parametrize("module", ["arch", "space", "cli", "training.source", "training.recipe"])
+@pytest.mark.parametrize("package", ALONE_KNOW)
+def test_packages_of_others_are_known_to_few(package: str) -> None:
+    found = set()
+    for file in PACKAGE.rglob("*.py"):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        guarded = {id(child) for node in ast.walk(tree) if _is_for_types(node) for child in ast.walk(node)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Import(names=names):
+                    modules = [alias.name for alias in names]
+                case ast.ImportFrom(module=str(module)):
+                    modules = [module]
+                case _:
+                    continue
+            if id(node) not in guarded and any(name.partition(".")[0] == package for name in modules):
+                found.add(file.relative_to(PACKAGE).parts[0])
+    assert found == ALONE_KNOW[package]
+
+
+def _is_for_types(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+
+
+def test_no_two_files_share_a_name() -> None:
+    """A name in a traceback, an editor's tab or a message says which file it is."""
+    names = Counter(file.name for file in PACKAGE.rglob("*.py") if file.name != "__init__.py")
+    assert {name: count for name, count in names.items() if count > 1} == {}
+
+
+def test_no_function_hides_a_module() -> None:
+    """After `from package import name`, a name that is a module and a function would be either."""
+    packages = ["ressearch"] + [
+        module.name for module in pkgutil.walk_packages([str(PACKAGE)], "ressearch.") if module.ispkg
+    ]
+    assert len(packages) > len(MAY_IMPORT)
+    for name in packages:
+        package = importlib.import_module(name)
+        offered = {*vars(package), *getattr(package, "__all__", ())}
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name in offered and module.name != "__main__":
+                assert inspect.ismodule(getattr(package, module.name)), f"{name}.{module.name} is no module"
+
+
+LIGHT = (
+    "arch",
+    "space",
+    "experiment",
+    "schedulers",
+    "samplers",
+    "store.record",
+    "store.files",
+    "cli",
+    "verbs",
+    "training.source",
+    "training.recipe",
+)
+
+
+@pytest.mark.parametrize("module", LIGHT)
 def test_light_modules_stay_light(module: str) -> None:
     """`ressearch --help` and `check` must not pay for torch or ray."""
     script = (

@@ -54,6 +54,13 @@ def parse_experiment(text: str, path: str) -> Experiment:
     Raises:
         SpaceError: For whatever is wrong with the text, in one message.
     """
+    experiment = _parsed(text, path)
+    check_fit(experiment)
+    return experiment
+
+
+def _parsed(text: str, path: str) -> Experiment:
+    """Read an experiment without a look at what fits together."""
     top = compose(text, path)
     items = _sections(top)
     if "architecture" not in items:
@@ -61,7 +68,7 @@ def parse_experiment(text: str, path: str) -> Experiment:
     num_stages, fixed, axes = architecture_section(items["architecture"])
     recipe, searched_recipe = recipe_section(items.get("recipe"))
     seed, sampler = _seeded(items.get("sampler"))
-    experiment = Experiment(
+    return Experiment(
         space=Space(
             num_stages=num_stages,
             parameters=axes + searched_recipe,
@@ -81,8 +88,6 @@ def parse_experiment(text: str, path: str) -> Experiment:
         ),
         origin=Origin(path=path, text=text, question=_question(text)),
     )
-    check_fit(experiment)
-    return experiment
 
 
 def check_fit(experiment: Experiment, trials: int | None = None) -> None:
@@ -99,9 +104,9 @@ def check_fit(experiment: Experiment, trials: int | None = None) -> None:
         first_word = reason.partition(" ")[0]
         rows, settings = (SAMPLERS, experiment.sampler) if name == "sampler" else (SCHEDULERS, experiment.scheduler)
         if first_word in vars(settings):
-            raise _placed(experiment.origin, (name, first_word), reason)
+            raise _placed(experiment, (name, first_word), reason)
         yaml_name = next((key for key, row in rows.items() if type(settings) is row), type(settings).__name__)
-        raise _placed(experiment.origin, (name, "name"), f"{yaml_name} {reason}")
+        raise _placed(experiment, (name, "name"), f"{yaml_name} {reason}")
 
 
 def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
@@ -113,13 +118,17 @@ def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
     try:
         check_limits(experiment.space, experiment.shape, seed=seed)
     except UnmetLimitError as error:
-        raise _placed(experiment.origin, error.keys, str(error)) from None
+        raise _placed(experiment, error.keys, str(error)) from None
 
 
-def _placed(origin: Origin, keys: tuple[str, ...], message: str) -> SpaceError:
-    """Return an error at a value of the file, or at the nearest section if the value is not given."""
-    where = ".".join(keys)
-    if not origin.text:
+def _placed(experiment: Experiment, keys: tuple[str, ...], message: str) -> SpaceError:
+    """Return an error at a value of the file, or at the nearest section if the value is not given.
+
+    No line is named where Python has changed that part of the experiment since: the file does not say it.
+    """
+    where, origin = ".".join(keys), experiment.origin
+    part = keys[0] if keys[0] in ("sampler", "scheduler") else "space"
+    if not origin.text or getattr(_parsed(origin.text, origin.path), part) != getattr(experiment, part):
         return SpaceError(f"{where}: {message}")
     entry = compose(origin.text, origin.path)
     for key in keys:

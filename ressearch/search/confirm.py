@@ -10,7 +10,7 @@ from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger, Tell
-from ressearch.search.session import kept_terms
+from ressearch.search.session import kept_session, kept_terms
 from ressearch.store.files import StudyError
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import INFRASTRUCTURE, TrialRecord
@@ -171,7 +171,9 @@ def confirm_study(
     with store.lease(), writable(str(directory)):
         store.open({MEASURE: "maximize"}, {}, {})
         ledger = Ledger(store, tell)
-        work = Confirmation(ledger, contestants, seeds, images=images, test=test, resources=Resources())
+        work = Confirmation(
+            ledger, contestants, seeds, images=images, test=test, resources=kept_session(directory).resources
+        )
         try:
             backend(work)
         finally:

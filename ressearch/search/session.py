@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ressearch.experiment import Experiment, Origin
+from ressearch.experiment import Experiment, Origin, Session
 from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.search.contract import Backend
@@ -187,6 +187,11 @@ def kept_terms(directory: Path) -> Mapping[str, Any]:
     if store.terms is not None:
         return store.terms
     return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
+
+
+def kept_session(directory: Path) -> Session:
+    """Return what the last session of a study was given, as far as its YAML file tells."""
+    return load_experiment(directory / SPACE).session if (directory / SPACE).is_file() else Session()
 
 
 def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict[str, Any]:

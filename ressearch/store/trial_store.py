@@ -50,6 +50,7 @@ class TrialStore:
 
     def __init__(self, directory: Path, *, part: str | None = None, url: str | None = None) -> None:
         self.directory = directory.absolute()
+        self._named = directory
         self._part = part
         self._url = url
         self._objectives: tuple[str, ...] = ()
@@ -70,7 +71,7 @@ class TrialStore:
             lock.acquire(timeout=0)
         except filelock.Timeout:
             raise StudyError(
-                f"{self.directory}: another `ressearch` is working on this study; wait for it, end it, "
+                f"{self._named}: another `ressearch` is working on this study; wait for it, end it, "
                 "or name another study with --study"
             ) from None
         try:
@@ -111,7 +112,7 @@ class TrialStore:
             StudyError: If there is no study, or it cannot be used.
         """
         if self._url is None and not is_study(self.directory):
-            raise StudyError(f"{self.directory}: no study here ({DATABASE} is missing){nearby(self.directory)}")
+            raise StudyError(f"{self._named}: no study here ({DATABASE} is missing){nearby(self._named)}")
         with readable(self._where):
             self._study = opened(self._address, part=self._part)
         if self._study is not None:
@@ -202,7 +203,7 @@ class TrialStore:
 
     @property
     def _where(self) -> str:
-        return f"{self.directory / DATABASE}" if self._url is None else f"{self.directory}"
+        return f"{self._named / DATABASE}" if self._url is None else f"{self._named}"
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:

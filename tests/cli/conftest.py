@@ -27,7 +27,7 @@ recipe: {epochs: 2, warmup_epochs: 0, batch_size: 50, crop_padding: 1, flip: fal
 limits: {num_params: {max: 20_000}}
 sampler: {name: random}
 scheduler: {name: none}
-ancestors: [resnet-8]
+baselines: [resnet-8]
 """
 
 

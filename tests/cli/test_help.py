@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 import ressearch
-from ressearch import arch, verbs
+from ressearch import verbs
 
 Call = Callable[..., Any]
-VERBS = ("check", "run", "leaderboard", "train", "export", "list", "show", "dashboard")
+VERBS = ("check", "run", "leaderboard", "train", "confirm", "export", "list", "show", "dashboard")
 
 
 # Help
@@ -32,6 +32,31 @@ def test_every_verb_has_help_with_an_example(call: Call, verb: str) -> None:
     ended = call(verb, "--help")
     assert ended.code == 0
     assert re.search(rf"Examples?:\n    ressearch {verb} ", ended.out)
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("verb", "told"),
+    [
+        ("check", ["YAML file of the search space", "Points of the space to look at"]),
+        ("run", ["the budget of SPACE if left out", "The same command again carries on", "one by one in this process"]),
+        ("leaderboard", ["Form of the output", "by validation accuracy at the last epoch"]),
+        ("train", ["Epochs, instead of the recipe's", "Test images are read once, after the last epoch"]),
+        ("confirm", ["the baselines again with fresh seeds", "trains what is missing, more --seeds add to it"]),
+        ("export", ["a module that needs torch only", "the architecture.yaml of an export"]),
+        ("list", ["networks of the literature, or the axes", "Given the name of an axis"]),
+        ("show", ["One row for every layer", "layers, shapes, cost, published errors"]),
+        ("dashboard", ["Port to listen on; 0 picks a free one", "keep it on loopback"]),
+    ],
+)
+def test_help_says_what_a_verb_does(call: Call, verb: str, told: list[str]) -> None:
+    text = words(call(verb, "--help").out)
+    for part in told:
+        assert part in text
+    assert "ancestor" not in text
 
 
 def test_the_version(call: Call) -> None:
@@ -57,7 +82,9 @@ def test_help_loads_nothing_heavy(tmp_path: Path, environment: dict[str, str]) -
 
 def test_the_package_offers_the_verbs() -> None:
     for name in ressearch.__all__:
-        assert getattr(ressearch, name) is getattr(arch if name == "named" else verbs, name)
+        assert getattr(ressearch, name) is not None
+    for verb in {name.replace("list", "list_architectures") for name in VERBS}:
+        assert getattr(ressearch, verb) is getattr(verbs, verb)
     assert set(ressearch.__all__) <= set(dir(ressearch))
     with pytest.raises(AttributeError, match="no attribute 'chekc'"):
         _ = ressearch.chekc
@@ -72,7 +99,7 @@ def test_the_package_offers_the_verbs() -> None:
         (["check", "none.yaml"], 1, "ressearch: none.yaml: "),
         (["run", "none.yaml", "--trials", "3"], 1, "ressearch: none.yaml: "),
         (["leaderboard", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
-        (["leaderboard", "./none"], 1, "ressearch: none: no study here (study.db is missing)"),
+        (["leaderboard", "./none"], 1, "none: no study here (study.db is missing)"),
         (["export", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["show", "none", "best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["show", "none"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
@@ -82,7 +109,11 @@ def test_the_package_offers_the_verbs() -> None:
         (["train", "resnet-8", "none.yaml"], 1, "ressearch: none.yaml: "),
         (["export", "resnet-8", "--format", "pdf"], 2, "Invalid value for '--format'"),
         (["dashboard", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
-        (["run", "none.yaml"], 2, "Missing option '--trials'"),
+        (["run", "none.yaml"], 1, "ressearch: none.yaml: there is no such file"),
+        (["confirm", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["confirm", "none", "--seeds", "0"], 2, "Invalid value for '--seeds'"),
+        (["confirm", "none", "--top", "0"], 2, "Invalid value for '--top'"),
+        (["confirm", "none", "--backend", "spark"], 2, "Invalid value for '--backend'"),
         (["run", "none.yaml", "--trials", "0"], 2, "Invalid value for '--trials'"),
         (["run", "none.yaml", "--trials", "3", "--backend", "spark"], 2, "Invalid value for '--backend'"),
         (["leaderboard", "none", "--format", "xml"], 2, "Invalid value for '--format'"),
@@ -109,6 +140,26 @@ def test_a_mistake_in_a_space_is_told_with_its_line(call: Call, space_text: str,
     assert ended.code == 1
     assert ended.err.startswith(f"ressearch: {path}:7: architecture: unknown key 'dept'")
     assert "did you mean 'depth'?" in ended.err
+
+
+def test_a_run_without_a_number_of_trials_says_where_to_give_it(call: Call, space_text: str, tmp_path: Path) -> None:
+    (tmp_path / "space.yaml").write_text(space_text)
+    ended = call("run", tmp_path / "space.yaml", "--study", tmp_path / "study", "--backend", "local")
+    assert ended == (1, "", "ressearch: say how many trials: --trials N, or `budget: {trials: N}` in the file\n")
+    assert not (tmp_path / "study").exists()
+
+
+def test_a_sampler_that_does_not_fit_the_trials_is_told_with_its_line(call: Call, tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(
+        "version: 1\n"
+        "architecture: {stages: 1, depth: {int: {low: 1, high: 9}}, width: {int: {low: 8, high: 64}}}\n"
+        "sampler: {name: gp}\n"
+    )
+    ended = call("run", path, "--trials", 400, "--study", tmp_path / "study", "--backend", "local")
+    assert ended.code == 1
+    assert ended.err.startswith(f"ressearch: {path}:3: sampler.name: gp serves up to 300 trials, got 400")
+    assert not (tmp_path / "study").exists()
 
 
 def test_a_directory_that_cannot_be_written_is_named(call: Call, space_text: str, tmp_path: Path) -> None:

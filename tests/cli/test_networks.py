@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import yaml
 
 from ressearch import verbs
 from ressearch.arch import AXES, architecture_id, named
-from ressearch.search.run import run
-from ressearch.search.storage import StudyError
-from ressearch.search.worker import Assignment
-from ressearch.training.loop import EpochResult, TrainingError
+from ressearch.experiment import load_experiment
+from ressearch.search.contract import Progress, TrialResult, TrialSpec, failed
+from ressearch.search.local_backend import run_in_process
+from ressearch.search.session import run_session
+from ressearch.store.files import StudyError
+from ressearch.training.loop import EpochResult
 
 Call = Callable[..., Any]
 Rows = Callable[..., list[dict[str, Any]]]
@@ -65,13 +68,16 @@ def test_export_names_weights_that_are_gone(call: Call, at_home: Path, tmp_path:
     assert "000001/weights.safetensors is missing" in ended.err
 
 
-def pretend(assignment: Assignment) -> Iterator[EpochResult]:
-    """Fail as trial 0, be worse with every trial after it."""
-    if assignment.number == 0:
-        raise TrainingError("non_finite", "the loss is nan")
+def pretend(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+    """Fail as trial 0, be worse with every trial after it; leave no weights."""
+    if spec.number == 0:
+        yield failed("non_finite", "non_finite: the loss is nan")
+        return
+    accuracy = 0.9 - 0.1 * spec.number
     for epoch in (1, 2):
-        accuracy = 0.9 - 0.1 * assignment.number
-        yield EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        result = EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        yield Progress(epoch=result, seconds=0.0)
+    yield TrialResult(measures={"val_accuracy": accuracy, "seconds": 0.0})
 
 
 @pytest.mark.parametrize(
@@ -85,9 +91,9 @@ def pretend(assignment: Assignment) -> Iterator[EpochResult]:
 def test_export_says_why_a_trial_has_no_weights(space_text: str, tmp_path: Path, trial: str, message: str) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(space_text.replace("{name: none}", "{name: asha, first_rung: 1}").replace("[resnet-8]", "[]"))
-    run(path, trials=3, directory=tmp_path / "study", backend="local", function=pretend)
+    run_session(load_experiment(path), tmp_path / "study", partial(run_in_process, do=pretend), trials=3)
     with pytest.raises(StudyError, match=message):
-        verbs.export_trial(tmp_path / "study", trial, tmp_path / "network")
+        verbs.export(tmp_path / "study", trial, tmp_path / "network")
     assert not (tmp_path / "network").exists()
 
 
@@ -187,7 +193,7 @@ def test_train_can_be_ended(call: Call, monkeypatch: pytest.MonkeyPatch) -> None
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verbs, "train_network", interrupted)
+    monkeypatch.setattr(verbs, "train", interrupted)
     ended = call("train", "resnet-8", "space.yaml")
     assert ended.code == 130
     assert "ended; nothing was written" in ended.err

@@ -32,7 +32,7 @@ def test_run_tells_what_it_does_and_what_came_out(home: Path) -> None:
     assert "trial 0 (resnet-8)  complete" in text
     assert "[3/3, best 0." in text
     assert "3 of 3 trials finished: 3 complete, 0 pruned, 0 failed" in text
-    assert "ancestor resnet-8 (trial 0)" in text
+    assert "baseline resnet-8 (trial 0)" in text
     assert "workers: 1, busy" in text
     assert "next: ressearch leaderboard digits\n" in text
     assert (home / "trials" / "digits" / "leaderboard.md").read_text().startswith("# Leaderboard of digits\n")
@@ -58,7 +58,7 @@ def test_run_again_trains_nothing_and_keeps_what_lies_beside_the_best(
 def test_the_leaderboard_in_every_form(call: Call, rows_of: Rows, at_home: Path) -> None:
     rows = rows_of("digits")
     assert [row["rank"] for row in rows] == [1, 2, None]
-    assert rows[-1]["ancestor"] == "resnet-8"  # 75,002 parameters, outside the limits
+    assert rows[-1]["baseline"] == "resnet-8"  # 75,002 parameters, outside the limits
     assert rows[0]["val_accuracy"] >= rows[1]["val_accuracy"]
     assert all(row["epochs"] == 2 and row["seconds"] > 0 for row in rows)
 
@@ -69,7 +69,7 @@ def test_the_leaderboard_in_every_form(call: Call, rows_of: Rows, at_home: Path)
     assert markdown in (at_home / "trials" / "digits" / "leaderboard.md").read_text()
 
     table = call("leaderboard", "digits").out
-    assert "ancestor resnet-8, outside the limits" in table
+    assert "baseline resnet-8, outside the limits" in table
 
 
 def test_top_cuts_the_leaderboard(rows_of: Rows, at_home: Path) -> None:

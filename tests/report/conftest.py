@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from ressearch.arch import architecture_id, cost, named, plan
-from ressearch.search.records import StudyRecord, TrialRecord
+from ressearch.store.record import TrialRecord
+from ressearch.store.study_record import StudyRecord
 
 
 def make_record(
@@ -24,14 +25,15 @@ def make_record(
         "params": {},
         **asdict(cost(plan(architecture, 3, 10), 32)),
         "within_limits": True,
-        "ancestor": None,
-        "retry_of": None,
-        "reason": None,
-        "message": None,
         "seconds": 1.5,
         "seed": number,
         **fields,
     }
+    if accuracies and "measures" not in values:
+        values["measures"] = {
+            "val_accuracy": accuracies[-1],
+            **{name: float(values[name]) for name in ("num_params", "num_macs", "num_activations", "seconds")},
+        }
     return TrialRecord(number=number, state=state, curve=curve, **values)  # type: ignore[arg-type]
 
 
@@ -44,8 +46,8 @@ def record() -> Callable[..., TrialRecord]:
 def study(tmp_path: Path) -> StudyRecord:
     """One trial of every kind, in an order that is not the ranking."""
     trials = (
-        make_record(0, [0.5, 0.80], ancestor="resnet-8"),
-        make_record(1, [0.5, 0.95], network="resnet-110", ancestor="resnet-110", within_limits=False),
+        make_record(0, [0.5, 0.80], baseline="resnet-8"),
+        make_record(1, [0.5, 0.95], network="resnet-110", baseline="resnet-110", within_limits=False),
         make_record(2, [0.70], state="pruned"),
         make_record(3, [], state="failed", reason="non_finite", message="loss is nan | after 3 steps"),
         make_record(4, [0.6, 0.90], network="preresnet-20", recipe={"epochs": 2, "lr": 0.25}),

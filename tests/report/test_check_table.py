@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from ressearch import verbs
+from ressearch.experiment import load_experiment
 from ressearch.report.check_table import check_table
-from ressearch.space import load_space
 
 SPACE = """\
 # Do groups pay?
@@ -26,9 +26,9 @@ limits: {num_params: {max: 20_000}}
 
 
 def printed(path: Path, samples: int) -> str:
-    space = load_space(path)
+    experiment = load_experiment(path)
     console = Console(file=io.StringIO(), width=200)
-    console.print(check_table(space, verbs.check(space, samples=samples)))
+    console.print(check_table(experiment, verbs.check(experiment, samples=samples)))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -69,3 +69,15 @@ def test_a_large_space_is_sampled_and_says_how_sure_it_is(path: Path) -> None:
     assert "9 points, times the continuous lr" in text
     assert "random 50 points" in text
     assert "95 % interval" in text
+
+
+def test_what_works_less_well_is_noted(path: Path) -> None:
+    assert "note:" not in printed(path, samples=10)
+    path.write_text(SPACE + "sampler: {name: nsga2}\n")
+    text = printed(path, samples=10)
+    assert "note: sampler nsga2 learns nothing from the trials that asha stops early" in text
+
+
+def test_a_space_without_a_question_goes_by_its_path(path: Path) -> None:
+    path.write_text(SPACE.partition("\n")[2])
+    assert printed(path, samples=10).startswith(f"{path}\n")

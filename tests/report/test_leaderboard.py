@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from ressearch.report.leaderboard import as_csv, as_json, as_markdown, as_table, leaderboard_rows
-from ressearch.search.records import StudyRecord, TrialRecord, best_of
+from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.study_record import StudyRecord
 
 PROMISED = (
     "rank",
@@ -20,7 +21,7 @@ PROMISED = (
     "num_params",
     "num_macs",
     "architecture_id",
-    "ancestor",
+    "baseline",
     "epochs",
     "seconds",
 )
@@ -33,7 +34,7 @@ def printed(study: StudyRecord, width: int = 200) -> str:
 
 
 def test_ranked_trials_come_first_then_by_state_and_how_far_they_came(study: StudyRecord) -> None:
-    assert [(row.rank, row.trial) for row in leaderboard_rows(study)] == [
+    assert [(row.rank, row.trial.number) for row in leaderboard_rows(study)] == [
         (1, 4),
         (2, 7),
         (3, 0),
@@ -46,10 +47,19 @@ def test_ranked_trials_come_first_then_by_state_and_how_far_they_came(study: Stu
     ]
 
 
+def test_a_trial_that_waits_stands_between_the_running_and_the_pruned(
+    study: StudyRecord, record: Callable[..., TrialRecord]
+) -> None:
+    trials = (*study.trials, record(9, [0.9], state="paused"))
+    rows = leaderboard_rows(replace(study, trials=trials))
+    assert [(row.trial.number, row.note) for row in rows[4:7]] == [(6, "running"), (9, "paused"), (2, "pruned")]
+    assert rows[5].rank is None
+
+
 def test_rank_one_is_the_best_trial_of_the_study(study: StudyRecord) -> None:
     best = best_of(study.trials)
     assert best is not None
-    assert leaderboard_rows(study)[0].trial == best.number
+    assert leaderboard_rows(study)[0].trial == best == study.best
 
 
 def test_json_holds_what_is_promised(study: StudyRecord) -> None:
@@ -59,7 +69,7 @@ def test_json_holds_what_is_promised(study: StudyRecord) -> None:
     assert (first["val_accuracy"], first["epochs"], first["seconds"]) == (0.9, 2, 1.5)
     assert first["num_params"] == 269_722
     assert rows[3]["rank"] is None
-    assert rows[3]["ancestor"] == "resnet-110"
+    assert rows[3]["baseline"] == "resnet-110"
     assert rows[-1]["message"] == "loss is nan | after 3 steps"
     assert "pareto" not in first
 
@@ -80,9 +90,9 @@ def test_markdown_has_one_line_per_trial_with_equal_cells(study: StudyRecord) ->
     assert r"loss is nan \| after 3 steps" in lines[-1]
 
 
-def test_the_table_marks_ancestors_and_says_what_rank_means(study: StudyRecord) -> None:
+def test_the_table_marks_baselines_and_says_what_rank_means(study: StudyRecord) -> None:
     text = printed(study)
-    assert "ancestor resnet-110, outside the limits" in text
+    assert "baseline resnet-110, outside the limits" in text
     assert "failed: non_finite" in text
     assert "validation accuracy at the last epoch" in text
 
@@ -101,7 +111,7 @@ def test_an_empty_study_has_an_empty_leaderboard(study: StudyRecord) -> None:
 
 
 def test_searched_recipe_values_are_told_and_fixed_ones_are_not(study: StudyRecord) -> None:
-    rows = {row.trial: row for row in leaderboard_rows(study)}
+    rows = {row.trial.number: row for row in leaderboard_rows(study)}
     assert rows[4].settings == "lr=0.25"
     assert rows[7].settings == "lr=0.1"
 
@@ -120,5 +130,5 @@ def test_the_pareto_front_of_two_objectives(
     trials = tuple(record(index, [accuracy], num_params=size) for index, (accuracy, size) in enumerate(points))
     several = replace(study, trials=trials, manifest={"objectives": ["val_accuracy", "num_params"]})
     rows = leaderboard_rows(several)
-    assert {row.trial for row in rows if row.pareto} == front
+    assert {row.trial.number for row in rows if row.pareto} == front
     assert {row["trial"] for row in json.loads(as_json(rows)) if row["pareto"]} == front

@@ -3,18 +3,23 @@
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from ressearch.experiment import load_experiment
 from ressearch.report.live import Display, progress
 from ressearch.report.summary import summary
-from ressearch.search.records import read_study
-from ressearch.search.run import Outcome, run
-from ressearch.search.study import Search
-from ressearch.search.worker import Assignment
-from ressearch.training.loop import EpochResult, TrainingError
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, failed
+from ressearch.search.ledger import Tell
+from ressearch.search.local_backend import run_in_process
+from ressearch.search.session import Observe, Outcome, Start, run_session, unobserved
+from ressearch.store.record import TrialRecord
+from ressearch.store.study_record import open_study
+from ressearch.training.loop import EpochResult
 
 SPACE = """\
 # Is the wider one better?
@@ -29,17 +34,37 @@ recipe: {epochs: 2, warmup_epochs: 0}
 limits: {num_params: {max: 50_000}}
 sampler: {name: grid}
 scheduler: {name: none}
-ancestors: [resnet-8]
+baselines: [resnet-8]
 """
 
 
-def pretend(assignment: Assignment) -> Iterator[EpochResult]:
+def pretend(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
     """Be more accurate the higher the trial's number; trial 2 fails."""
+    if spec.number == 2:
+        yield failed("non_finite", "non_finite: the loss is nan")
+        return
+    curve = []
     for epoch in (1, 2):
-        if assignment.number == 2:
-            raise TrainingError("non_finite", "the loss is nan")
-        accuracy = 0.5 + 0.1 * assignment.number + 0.01 * epoch
-        yield EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        accuracy = 0.5 + 0.1 * spec.number + 0.01 * epoch
+        result = EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=accuracy, lr=0.1, seconds=0.0)
+        curve.append(asdict(result))
+        yield Progress(epoch=result, seconds=0.0)
+    yield TrialResult(measures={"val_accuracy": curve[-1]["val_accuracy"]}, curve=tuple(curve), seconds=0.0)
+
+
+def search(
+    path: Path, directory: Path, *, trials: int, do: TrialFunction = pretend, observe: Observe = unobserved
+) -> Outcome:
+    """Run one session in this process."""
+    backend = partial(run_in_process, do=do)
+    return run_session(load_experiment(path), directory, backend, trials=trials, observe=observe)
+
+
+def on(width: int = 60, *, is_terminal: bool | None = None) -> tuple[Observe, io.StringIO]:
+    """Return a display, and what it writes."""
+    written = io.StringIO()
+    console = Console(file=written, width=width, force_terminal=is_terminal)
+    return lambda start: progress(start, console), written
 
 
 @pytest.fixture
@@ -50,17 +75,9 @@ def space(tmp_path: Path) -> Path:
 
 
 def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), width=60)
-    directory = tmp_path / "study"
-    run(
-        space,
-        trials=4,
-        directory=directory,
-        backend="local",
-        function=pretend,
-        observe=lambda search: progress(search, directory, console),
-    )
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    observe, written = on()
+    search(space, tmp_path / "study", trials=4, observe=observe)
+    lines = written.getvalue().splitlines()
     assert [line.split("  ")[:3] for line in lines] == [
         ["trial 0 (resnet-8)", "complete", "0.5200"],
         ["trial 1", "complete", "0.6200"],
@@ -68,7 +85,7 @@ def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_
         ["trial 3", "complete", "0.8200"],
     ]
     assert [line[line.index("[") :] for line in lines] == [
-        "[1/4]",  # the ancestor is outside the limits, so it is not the best
+        "[1/4]",  # the baseline is outside the limits, so it is not the best
         "[2/4, best 0.6200 (trial 1)]",
         "[3/4, best 0.6200 (trial 1)]",
         "[4/4, best 0.8200 (trial 3)]",
@@ -76,41 +93,32 @@ def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_
 
 
 def test_a_second_session_shows_its_own_trials_only(space: Path, tmp_path: Path) -> None:
-    directory = tmp_path / "study"
-    run(space, trials=2, directory=directory, backend="local", function=pretend)
-    console = Console(file=io.StringIO(), width=60)
-    run(
-        space,
-        trials=3,
-        directory=directory,
-        backend="local",
-        function=pretend,
-        observe=lambda search: progress(search, directory, console),
-    )
-    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    search(space, tmp_path / "study", trials=2)
+    observe, written = on()
+    search(space, tmp_path / "study", trials=3, observe=observe)
+    lines = written.getvalue().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("trial 2")
     assert lines[0].endswith("[3/3, best 0.6200 (trial 1)]")
 
 
-def test_the_display_shows_running_trials_and_the_best_against_the_ancestors(space: Path, tmp_path: Path) -> None:
+def test_the_display_shows_running_trials_and_the_best_against_the_baselines(space: Path, tmp_path: Path) -> None:
     frames: list[str] = []
-    display: Display
 
     @contextmanager
-    def photograph(search: Search) -> Iterator[None]:
-        nonlocal display
-        display = Display(search, tmp_path / "study")
-        yield
+    def photograph(start: Start) -> Iterator[Tell]:
+        display = Display(start)
 
-    def observed(assignment: Assignment) -> Iterator[EpochResult]:
-        for result in pretend(assignment):
-            yield result
-            console = Console(file=io.StringIO(), width=100)
+        def tell(record: TrialRecord) -> None:
+            display.tell(record)
+            console = Console(file=io.StringIO(), width=160)
             console.print(display.render())
-            frames.append(console.file.getvalue())  # type: ignore[attr-defined]
+            if record.is_open and record.epochs:
+                frames.append(console.file.getvalue())  # type: ignore[attr-defined]
 
-    run(space, trials=4, directory=tmp_path / "study", backend="local", function=observed, observe=photograph)
+        yield tell
+
+    search(space, tmp_path / "study", trials=4, observe=photograph)
     assert "0/4 finished" in frames[0]
     assert "Is the wider one better?" in frames[0]
     assert "no trial has finished at full length yet" in frames[0]
@@ -124,18 +132,41 @@ def test_the_display_shows_running_trials_and_the_best_against_the_ancestors(spa
     assert "Ctrl-C saves and ends" in frames[-1]
 
 
+def test_the_display_marks_a_trial_that_waits(space: Path, tmp_path: Path) -> None:
+    told: list[TrialRecord] = []
+
+    @contextmanager
+    def keep(_: Start) -> Iterator[Tell]:
+        yield told.append
+
+    search(space, tmp_path / "study", trials=2, observe=keep)
+    running = next(record for record in told if record.number == 1 and record.epochs == 1)
+    start = Start(directory=tmp_path, question="", target=2, num_epochs=2, records=(), refused={})
+    display = Display(start)
+    display.tell(replace(running, state="paused"))
+    console = Console(file=io.StringIO(), width=100)
+    console.print(display.render())
+    assert "1/2 paused" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_display_is_told_of_every_change(space: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, str, int]] = []
+
+    @contextmanager
+    def keep(start: Start) -> Iterator[Tell]:
+        assert (start.target, start.num_epochs, start.records) == (2, 2, ())
+        assert start.question == "Is the wider one better?"
+        yield lambda record: told.append((record.number, record.state, record.epochs))
+
+    search(space, tmp_path / "study", trials=2, observe=keep)
+    expected = [("running", 0), ("running", 1), ("running", 2), ("complete", 2)]
+    assert told == [(number, *change) for number in (0, 1) for change in expected]
+
+
 def test_a_terminal_is_left_as_it_was(space: Path, tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), width=100, force_terminal=True)
-    directory = tmp_path / "study"
-    run(
-        space,
-        trials=1,
-        directory=directory,
-        backend="local",
-        function=pretend,
-        observe=lambda search: progress(search, directory, console),
-    )
-    text = console.file.getvalue()  # type: ignore[attr-defined]
+    observe, written = on(100, is_terminal=True)
+    search(space, tmp_path / "study", trials=1, observe=observe)
+    text = written.getvalue()
     assert "/1 finished" in text
     assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is shown again
 
@@ -144,32 +175,32 @@ def test_a_terminal_is_left_as_it_was(space: Path, tmp_path: Path) -> None:
     ("trials", "expected"),
     [
         (1, ["no trial within the limits finished", "1 of 1 trials finished: 1 complete"]),
-        (4, ["best: trial 3, val_accuracy 0.8200", "ancestor resnet-8 (trial 0)", "the best found has +0.3000"]),
+        (4, ["best: trial 3, val_accuracy 0.8200", "baseline resnet-8 (trial 0)", "the best found has +0.3000"]),
         (9, ["4 of 9 trials finished", "the space holds no further feasible network"]),
     ],
 )
 def test_the_summary_says_how_it_ended(space: Path, tmp_path: Path, trials: int, expected: list[str]) -> None:
     directory = tmp_path / "study"
-    outcome = run(space, trials=trials, directory=directory, backend="local", function=pretend)
-    text = summary(outcome, read_study(directory))
+    outcome = search(space, directory, trials=trials)
+    text = summary(outcome, open_study(directory))
     for part in [*expected, "busy", "overhead", str(directory), "next: ressearch leaderboard"]:
         assert part in text
     assert "interrupted" not in text
 
 
 def test_the_summary_of_an_interrupted_run_says_how_to_go_on(space: Path, tmp_path: Path) -> None:
-    def interrupted(assignment: Assignment) -> Iterator[EpochResult]:
-        if assignment.number == 2:
+    def interrupted(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+        if spec.number == 2:
             raise KeyboardInterrupt
-        yield from pretend(assignment)
+        yield from pretend(spec)
 
-    outcome: Outcome = run(space, trials=4, directory=tmp_path / "study", backend="local", function=interrupted)
-    text = summary(outcome, read_study(tmp_path / "study"))
+    outcome = search(space, tmp_path / "study", trials=4, do=interrupted)
+    text = summary(outcome, open_study(tmp_path / "study"))
     assert "2 of 4 trials finished" in text
     assert "interrupted; the same command carries on" in text
 
 
 def test_the_summary_says_that_nothing_was_left_to_do(space: Path, tmp_path: Path) -> None:
-    run(space, trials=2, directory=tmp_path / "study", backend="local", function=pretend)
-    outcome = run(space, trials=2, directory=tmp_path / "study", backend="local", function=pretend)
-    assert "nothing was left to train" in summary(outcome, read_study(tmp_path / "study"))
+    search(space, tmp_path / "study", trials=2)
+    outcome = search(space, tmp_path / "study", trials=2)
+    assert "nothing was left to train" in summary(outcome, open_study(tmp_path / "study"))

@@ -1,11 +1,12 @@
-"""Whether the search beats its ancestors."""
+"""Whether the search beats its baselines."""
 
 from collections.abc import Callable
 
 import pytest
 
 from ressearch.report.standing import counts_text, refused_text, standing
-from ressearch.search.records import StudyRecord, TrialRecord
+from ressearch.store.record import TrialRecord
+from ressearch.store.study_record import StudyRecord
 
 
 def test_only_finished_trials_are_counted(study: StudyRecord) -> None:
@@ -13,27 +14,27 @@ def test_only_finished_trials_are_counted(study: StudyRecord) -> None:
     assert counts_text(now.counts) == "4 complete, 2 pruned, 1 failed"
 
 
-def test_the_best_found_is_compared_with_every_ancestor(study: StudyRecord) -> None:
+def test_the_best_found_is_compared_with_every_baseline(study: StudyRecord) -> None:
     now = standing(study.trials)
     assert now.found is not None
     assert now.found.number == 4
-    differences = {trial.ancestor: now.difference(trial) for trial in now.ancestors}
+    differences = {trial.baseline: now.difference(trial) for trial in now.baselines}
     assert differences == {"resnet-110": pytest.approx(-0.05), "resnet-8": pytest.approx(0.10)}
     assert list(differences) == ["resnet-110", "resnet-8"]
 
 
-def test_an_ancestor_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
-    now = standing([record(0, [0.9], ancestor="resnet-8"), record(1, [0.8])])
+def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
+    now = standing([record(0, [0.9], baseline="resnet-8"), record(1, [0.8])])
     assert now.best is not None
     assert now.found is not None
     assert (now.best.number, now.found.number) == (0, 1)
 
 
 def test_without_a_trial_of_the_search_there_is_no_difference(record: Callable[..., TrialRecord]) -> None:
-    ancestor = record(0, [0.9], ancestor="resnet-8")
-    now = standing([ancestor, record(1, [0.8], state="pruned")])
+    baseline = record(0, [0.9], baseline="resnet-8")
+    now = standing([baseline, record(1, [0.8], state="pruned")])
     assert now.found is None
-    assert now.difference(ancestor) is None
+    assert now.difference(baseline) is None
 
 
 def test_refusals_are_told_by_rule() -> None:

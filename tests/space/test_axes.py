@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from ressearch.arch import AXES, Architecture, Axis, name_of
+from ressearch.experiment import load_experiment
 from ressearch.images import ImageShape
-from ressearch.space import Space, Value, load_space
+from ressearch.space import Space, Value
 
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
 PAIRED = {"widening": {"alpha": 16}, "alpha": {"widening": "additive"}}
@@ -36,7 +37,7 @@ def load(tmp_path: Path) -> Load:
             {"version": 1, "architecture": {**section, axis.name: setting, **others}}, sort_keys=False
         )
         (tmp_path / "space.yaml").write_text(text)
-        return load_space(tmp_path / "space.yaml")
+        return load_experiment(tmp_path / "space.yaml").space
 
     return loaded
 
@@ -139,7 +140,7 @@ def test_every_name(load: Load, axis: Axis) -> None:
 def test_yaml_has_many_words_for_truth_and_all_are_read(tmp_path: Path, word: str, value: bool) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(f"version: 1\narchitecture: {{stages: 1, depth: 1, width: 16, zero_init: {word}}}\n")
-    assert load_space(path).candidate({}, SHAPE).architecture.zero_init is value
+    assert load_experiment(path).space.candidate({}, SHAPE).architecture.zero_init is value
 
 
 def test_an_anchor_saves_saying_a_condition_twice(tmp_path: Path) -> None:
@@ -154,7 +155,7 @@ def test_an_anchor_saves_saying_a_condition_twice(tmp_path: Path) -> None:
         "  zero_init: {choice: [false, true], when: &added {shortcut: zero_pad}}\n"
         "  drop_path: {choice: [none, linear], when: *added}\n"
     )
-    assert load_space(path).size == 5
+    assert load_experiment(path).space.size == 5
 
 
 def test_a_condition_is_told_in_the_words_of_yaml(load: Load) -> None:

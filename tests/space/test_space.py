@@ -1,5 +1,6 @@
 """Laws of every space: what is drawn, what it becomes, and the way back."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
@@ -11,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ressearch.arch import AXES, InfeasibleError, name_of
+from ressearch.experiment import load_experiment
 from ressearch.images import ImageShape
-from ressearch.space import Space, Value, load_space, random_choose
-from ressearch.training.recipe import Recipe
+from ressearch.space import Space, Value, random_choose
 
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
 SPACES = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
@@ -28,7 +29,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     def loaded(axes: dict[str, Any], **sections: Any) -> Space:
         architecture = {"stages": 2, "depth": 1, "width": 16, **axes}
         path.write_text(yaml.safe_dump({"version": 1, "architecture": architecture, **sections}, sort_keys=False))
-        return load_space(path)
+        return load_experiment(path).space
 
     return loaded
 
@@ -100,7 +101,7 @@ def test_controllers_come_first_and_only_active_parameters_are_drawn(
 @relaxed
 @given(seed=st.integers(0, 2**32))
 def test_a_point_is_a_candidate_or_refused_by_a_known_rule(path: Path, seed: int) -> None:
-    space = load_space(path)
+    space = load_experiment(path).space
     params = space.draw(random_choose(Random(seed)))
     try:
         candidate = space.candidate(params, SHAPE)
@@ -206,16 +207,49 @@ def test_duplicates_are_equal_networks_with_equal_searched_recipes(load: Load) -
     assert len({one.candidate(params, SHAPE).id for params in one.enumerate()}) == 1  # neither has anything to do
 
 
-def test_ancestors_have_the_default_recipe_and_no_limits(load: Load) -> None:
+def test_a_baseline_has_the_recipe_that_it_is_given_and_no_limits(load: Load) -> None:
     axes = {"stages": 3, "depth": {"int": {"low": 1, "high": 5}}, "width": [16, 32, 64]}
     recipe = {"lr": {"float": {"low": 0.3, "high": 0.5}}, "weight_decay": {"choice": [1e-4, 5e-4]}}
     space = load(axes, recipe=recipe, limits={"num_params": {"max": 300_000}})
-    ancestor = space.ancestor("resnet-32", SHAPE)
-    assert ancestor.cost.num_params == 464_154  # He et al. 2015 print 0.46M
-    assert ancestor.params == {"depth": 5, "lr": 0.4, "weight_decay": 5e-4}
-    assert (ancestor.recipe.lr, ancestor.recipe.weight_decay) == (0.4, Recipe().weight_decay)
-    assert space.ancestor("resnet-44", SHAPE).params == {}
-    assert space.ancestor("preresnet-20", SHAPE).params == {}
+    values = {"lr": 0.35, "weight_decay": 1e-4}
+    baseline = space.baseline("resnet-32", values, SHAPE)
+    assert baseline.cost.num_params == 464_154  # He et al. 2015 print 0.46M
+    assert baseline.params == {"depth": 5, **values}
+    assert baseline.recipe_values == values
+    assert space.baseline("resnet-44", values, SHAPE).params == {}
+    assert space.baseline("resnet-32", {**values, "lr": 0.1}, SHAPE).params == {}  # 0.1 is outside the range
+    assert space.baseline("preresnet-20", values, SHAPE).params == {}
+    with pytest.raises(ValueError, match="unknown architecture 'resnet-9'"):
+        space.baseline("resnet-9", values, SHAPE)
+
+
+def test_searched_recipe_fields_stand_beside_the_network(load: Load) -> None:
+    space = load({"width": {"choice": [16, 24]}}, recipe={"lr": {"choice": [0.1, 0.2]}})
+    assert space.searched_recipe == ("lr",)
+    found = space.candidate({"width": 24, "lr": 0.2}, SHAPE)
+    assert found.recipe_values == {"lr": 0.2}
+    assert found.id == f"{found.architecture_id} lr=0.2"
+
+
+def test_a_space_says_all_that_it_holds(load: Load) -> None:
+    ratio = {"choice": [4, 8], "when": {"se": "standard"}}
+    space = load(
+        {"depth": {"int": {"low": 1, "high": 3}}, "width": [16, 32], "se": {"choice": ["none", "standard"]}}
+        | {"se_ratio": ratio},
+        recipe={"lr": {"float": {"low": 0.01, "high": 0.1, "log": True}}},
+        limits={"num_macs": {"max": 10**9}},
+    )
+    said = space.to_dict()
+    assert json.loads(json.dumps(said)) == said
+    assert {name.rstrip("_12") for name in said["architecture"]} == {"stages", *AXES}
+    assert (said["architecture"]["stages"], said["architecture"]["depth"]) == (2, "1 to 3")
+    assert [said["architecture"][f"width_{stage}"] for stage in (1, 2)] == [16, 32]
+    assert said["architecture"]["se_ratio"] == "4, 8 when se is standard"
+    assert set(said["recipe"]) == {"lr"}
+    assert said["limits"] == {
+        "num_params": {"min": None, "max": None},
+        "num_macs": {"min": None, "max": 1_000_000_000},
+    }
 
 
 def test_a_continuous_space_cannot_be_enumerated(load: Load) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from ressearch.arch import AXES
-from ressearch.space import SpaceError, load_space
+from ressearch.experiment import load_experiment
+from ressearch.space import SpaceError
 
 DEPTH = "  depth: {int: {low: 1, high: 2}}"
 SHORTCUT = "  shortcut: {choice: [zero_pad, projection]}"
@@ -42,13 +43,13 @@ MISTAKES = {
     "float for int": (DEPTH, "  depth: 2.5", "6: architecture.depth: got 2.5, expected a whole number"),
     "bool for int": (DEPTH, "  depth: true", "6: architecture.depth: got true, expected a whole number"),
     "section no mapping": ("{name: digits}", "digits", "3: data: got 'digits', expected keys with values"),
-    "list no list": ("[resnet-8]", "resnet-8", "17: ancestors: got 'resnet-8', expected a list"),
+    "list no list": ("[resnet-8]", "resnet-8", "17: baselines: got 'resnet-8', expected a list"),
     "no": (SHORTCUT, "  shortcut: no", "8: architecture.shortcut: got no, expected one of " + SHORTCUTS),
     "no trap": (SHORTCUT, "  shortcut: no", "YAML reads no as false; write 'no' in quotes if a name is meant"),
     "off": (
         "{name: asha, first_rung: 2}",
         "{name: off}",
-        "16: scheduler.name: got off, expected one of asha, none; YAML reads off",
+        "16: scheduler.name: got off, expected one of asha, hyperband, median, none; YAML reads off",
     ),
     "yes in choice": ("[zero_pad, proj", "[yes, proj", "8: architecture.shortcut.choice[0]: got yes, expected one of "),
     "no for none": (SHORTCUT, "  norm: no", "in quotes if a name is meant; did you mean 'none'?"),
@@ -139,7 +140,7 @@ def test_a_mistake_is_named(complaint: Callable[[str, str], str], old: str, new:
 def test_the_good_file_loads(tmp_path: Path, good: str) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(good)
-    assert load_space(path).question == "Does it load?"
+    assert load_experiment(path).origin.question == "Does it load?"
 
 
 @pytest.mark.parametrize(
@@ -157,13 +158,13 @@ def test_a_file_without_a_space_is_named(tmp_path: Path, content: bytes, said: s
     path = tmp_path / "space.yaml"
     path.write_bytes(content)
     with pytest.raises(SpaceError) as caught:
-        load_space(path)
+        load_experiment(path)
     assert str(caught.value).startswith(str(path))
     assert said in str(caught.value)
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path: Path) -> None:
     with pytest.raises(SpaceError, match=r"missing\.yaml: there is no such file$"):
-        load_space(tmp_path / "missing.yaml")
+        load_experiment(tmp_path / "missing.yaml")
     with pytest.raises(SpaceError, match="this is a directory, expected a YAML file"):
-        load_space(tmp_path)
+        load_experiment(tmp_path)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from ressearch.experiment import load_experiment
 from ressearch.images import ImageShape
-from ressearch.space import load_space
-from ressearch.space.survey import check, wilson
+from ressearch.space.survey import UnmetLimitError, check_limits, survey, wilson
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 SHAPE = ImageShape(channels=3, resolution=32, num_classes=10)
@@ -25,7 +25,7 @@ limits: {num_params: {max: 20_000}}
 def test_a_small_space_is_looked_at_exactly(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(TEXT)
-    report = check(load_space(path), SHAPE)
+    report = survey(load_experiment(path).space, SHAPE)
     assert (report.size, report.samples, report.is_exact) == (12, 12, True)
     assert report.feasible.interval is None
     # padding cannot narrow a stem of 16 to 8, which is seen first; 8 channels leave a ratio of 16 no hidden unit
@@ -41,10 +41,10 @@ def test_a_small_space_is_looked_at_exactly(tmp_path: Path) -> None:
 
 
 def test_a_larger_space_is_sampled_reproducibly() -> None:
-    space = load_space(SPACES / "cifar10.yaml")
-    report = check(space, SHAPE, samples=200, seed=1)
-    assert report == check(space, SHAPE, samples=200, seed=1)
-    assert report != check(space, SHAPE, samples=200, seed=2)
+    space = load_experiment(SPACES / "cifar10.yaml").space
+    report = survey(space, SHAPE, samples=200, seed=1)
+    assert report == survey(space, SHAPE, samples=200, seed=1)
+    assert report != survey(space, SHAPE, samples=200, seed=2)
     assert not report.is_exact
     assert report.feasible.interval is not None
     low, high = report.feasible.interval
@@ -54,8 +54,33 @@ def test_a_larger_space_is_sampled_reproducibly() -> None:
 def test_nothing_feasible_has_no_ranges(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(TEXT.replace("20_000", "20"))
-    report = check(load_space(path), SHAPE)
+    report = survey(load_experiment(path).space, SHAPE)
     assert (report.feasible.value, report.duplicates, report.num_params, report.num_macs) == (0.0, 0.0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("limits", "keys", "said"),
+    [
+        ("num_params: {max: 20}", ("limits", "num_params", "max"), "got 20, which nothing meets: the smallest "),
+        (
+            "num_macs: {min: 1_000_000_000}",
+            ("limits", "num_macs", "min"),
+            "got 1,000,000,000, which nothing meets: the largest num_macs found is ",
+        ),
+    ],
+)
+def test_a_limit_that_nothing_meets_is_named(tmp_path: Path, limits: str, keys: tuple[str, ...], said: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(TEXT.replace("num_params: {max: 20_000}", limits))
+    with pytest.raises(UnmetLimitError, match=said) as caught:
+        check_limits(load_experiment(path).space, SHAPE)
+    assert caught.value.keys == keys
+
+
+def test_limits_that_are_met_pass(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(TEXT)
+    check_limits(load_experiment(path).space, SHAPE)
 
 
 @pytest.mark.parametrize(

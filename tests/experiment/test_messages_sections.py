@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ressearch.images import ImageShape
-from ressearch.space import SpaceError, load_space
-from ressearch.space.survey import check_limits
-
-SHAPE = ImageShape(channels=1, resolution=8, num_classes=10)
+from ressearch.experiment import load_experiment
+from ressearch.experiment.loader import check_feasible
+from ressearch.space import SpaceError
 
 WIDENING = "  widening: per_stage"
 LR = "  lr: {float: {low: 0.01, high: 0.5, log: true}}"
@@ -54,7 +52,7 @@ MISTAKES = {
     "sampler": (
         "name: tpe",
         "name: tep",
-        "15: sampler.name: got 'tep', expected one of tpe, random, grid; did you mean 'tpe'?",
+        "15: sampler.name: got 'tep', expected one of tpe, random, grid, nsga2, gp; did you mean 'tpe'?",
     ),
     "grid": (
         "name: tpe",
@@ -83,8 +81,8 @@ MISTAKES = {
         "resources: {gpus_per_trial: 2}",
         "15: resources.gpus_per_trial: 0 < gpus_per_trial <= 1 must hold, got 2",
     ),
-    "ancestor": ("resnet-8]", "resnet-9]", "17: ancestors[0]: unknown architecture 'resnet-9'; known are "),
-    "ancestor twice": ("resnet-8]", "resnet-8, resnet-8]", "17: ancestors[1]: 'resnet-8' is given twice"),
+    "baseline": ("resnet-8]", "resnet-9]", "17: baselines[0]: unknown architecture 'resnet-9'; known are "),
+    "baseline twice": ("resnet-8]", "resnet-8, resnet-8]", "17: baselines[1]: 'resnet-8' is given twice"),
     "objective": (
         "sampler: {name: tpe}",
         "objectives: [val_acc]",
@@ -136,13 +134,13 @@ def test_limits_that_nothing_meets_are_named(tmp_path: Path, good: str, limits: 
     path = tmp_path / "space.yaml"
     path.write_text(good.replace("num_params: {max: 300_000}", limits))
     with pytest.raises(SpaceError, match=said):
-        check_limits(load_space(path), SHAPE)
+        check_feasible(load_experiment(path))
 
 
 def test_limits_that_few_networks_meet_pass(tmp_path: Path, good: str) -> None:
     path = tmp_path / "space.yaml"
     path.write_text(good.replace("{max: 300_000}", "{max: 20_618}"))
-    check_limits(load_space(path), SHAPE)
+    check_feasible(load_experiment(path))
 
 
 def test_a_space_without_any_network_is_named(tmp_path: Path, good: str) -> None:
@@ -151,4 +149,4 @@ def test_a_space_without_any_network_is_named(tmp_path: Path, good: str) -> None
     with pytest.raises(
         SpaceError, match=r"architecture: none of 300 drawn points is a network; most often: stage 1: zero pad"
     ):
-        check_limits(load_space(path), SHAPE)
+        check_feasible(load_experiment(path))

@@ -1,11 +1,12 @@
-"""One good file; every test of a message spoils one place of it."""
+"""One good experiment; every test of a message spoils one place of it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ressearch.space import SpaceError, load_space
+from ressearch.experiment import load_experiment
+from ressearch.space import SpaceError
 
 GOOD = """\
 # Does it load?
@@ -24,7 +25,7 @@ limits:
   num_params: {max: 300_000}
 sampler: {name: tpe}
 scheduler: {name: asha, first_rung: 2}
-ancestors: [resnet-8]
+baselines: [resnet-8]
 """
 
 
@@ -43,7 +44,7 @@ def complaint(tmp_path: Path) -> Callable[[str, str], str]:
         path = tmp_path / "space.yaml"
         path.write_text(GOOD.replace(old, new))
         with pytest.raises(SpaceError) as caught:
-            load_space(path)
+            load_experiment(path)
         return str(caught.value).removeprefix(f"{path}:")
 
     return spoil

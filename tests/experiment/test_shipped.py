@@ -8,23 +8,27 @@ import pytest
 import torch
 
 from ressearch.arch import AXES, InfeasibleError, plan
+from ressearch.experiment import Experiment, load_experiment
+from ressearch.experiment.loader import check_feasible
 from ressearch.model import build
-from ressearch.space import Candidate, Space, load_space, random_choose
-from ressearch.space.survey import check, check_limits
+from ressearch.samplers import Grid, RandomDraws
+from ressearch.schedulers import NoStopping
+from ressearch.space import Candidate, random_choose
+from ressearch.space.survey import survey
 
 DIRECTORY = Path(__file__).parents[2] / "search_spaces"
 every_space = pytest.mark.parametrize("name", sorted(path.stem for path in DIRECTORY.glob("*.yaml")))
 
 
-def load(name: str) -> Space:
-    return load_space(DIRECTORY / f"{name}.yaml")
+def load(name: str) -> Experiment:
+    return load_experiment(DIRECTORY / f"{name}.yaml")
 
 
-def first_feasible(space: Space) -> Candidate:
+def first_feasible(experiment: Experiment) -> Candidate:
     choose = random_choose(Random(0))
     while True:
         try:
-            return space.candidate(space.draw(choose), space.source.describe())
+            return experiment.candidate(experiment.space.draw(choose))
         except InfeasibleError:
             continue
 
@@ -43,23 +47,24 @@ def test_it_begins_with_its_question_and_its_paper(name: str) -> None:
     assert second.startswith("# Paper: ")
     assert "arXiv:" in second
     assert third == ""
-    assert load(name).question == first.removeprefix("# ")
+    assert load(name).origin.question == first.removeprefix("# ")
 
 
 @every_space
 def test_it_passes_check(name: str) -> None:
-    space = load(name)
-    shape = space.source.describe()
-    check_limits(space, shape)
-    assert check(space, shape, samples=1000).feasible.value >= (0.2 if name == "residual" else 0.5)
-    for ancestor in space.ancestors:
-        space.ancestor(ancestor, shape)
+    experiment = load(name)
+    check_feasible(experiment)
+    found = survey(experiment.space, experiment.shape, samples=1000)
+    assert found.feasible.value >= (0.2 if name == "residual" else 0.5)
+    assert (experiment.misfits(), experiment.notes()) == ({}, [])
+    for baseline in experiment.session.baselines:
+        experiment.baseline(baseline)
 
 
 @every_space
 def test_a_network_of_it_can_be_built_and_run(name: str) -> None:
-    space = load(name)
-    shape, found = space.source.describe(), first_feasible(space)
+    experiment = load(name)
+    shape, found = experiment.shape, first_feasible(experiment)
     network = build(plan(found.architecture, shape.channels, shape.num_classes))
     assert sum(parameter.numel() for parameter in network.parameters()) == found.cost.num_params
     images = torch.zeros(2, shape.channels, shape.resolution, shape.resolution)
@@ -68,20 +73,21 @@ def test_a_network_of_it_can_be_built_and_run(name: str) -> None:
 
 @every_space
 def test_a_grid_is_small_and_compares_at_full_length(name: str) -> None:
-    space = load(name)
-    if space.sampler.name == "grid":
-        assert (space.size <= 200, space.scheduler.name) == (True, "none")
+    experiment = load(name)
+    if isinstance(experiment.sampler, Grid):
+        assert experiment.space.size <= 200
+        assert isinstance(experiment.scheduler, NoStopping)
     else:
-        assert space.sampler.name == "random" or space.size > 100
+        assert isinstance(experiment.sampler, RandomDraws) or experiment.space.size > 100
 
 
 def test_the_joint_space_says_how_large_it_is() -> None:
-    space = load("residual")
-    (said,) = re.findall(r"^# ([\d.e+]+) points", space.text, re.MULTILINE)
-    assert said == f"{space.size:.2e}"  # as `check` prints it
+    experiment = load("residual")
+    (said,) = re.findall(r"^# ([\d.e+]+) points", experiment.origin.text, re.MULTILINE)
+    assert said == f"{experiment.space.size:.2e}"  # as `check` prints it
 
 
 def test_the_joint_space_searches_every_axis() -> None:
     """Every value of it is not asked for, so that a new one needs no line here; add it there where it makes sense."""
-    searched = {parameter.axis for parameter in load("residual").parameters if parameter.domain.size != 1}
+    searched = {parameter.axis for parameter in load("residual").space.parameters if parameter.domain.size != 1}
     assert searched >= set(AXES)

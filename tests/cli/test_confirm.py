@@ -1,0 +1,76 @@
+"""Confirmation on the command line: the study's best networks and its baseline with fresh seeds."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ressearch
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture
+def copy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a study of its own, to which trainings may be added."""
+    shutil.copytree(home / "trials", tmp_path / "trials")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESSEARCH_CACHE", str(home / "cache"))
+    return tmp_path / "trials" / "digits"
+
+
+def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
+    arguments = ("confirm", "digits", "--top", 1, "--epochs", 1, "--subset", 100, "--backend", "local")
+    before = ressearch.leaderboard("digits")
+    first = call(*arguments, "--seeds", 1)
+    assert first.code == 0, first.err
+    best = next(row.trial.number for row in before if row.rank == 1)
+    names = [f"trial {best} (1 epochs, 100 images)", "resnet-8 (1 epochs, 100 images)"]
+    done = re.findall(r"^(.+), seed (\d+): test_accuracy (0\.\d{4})$", first.out, re.MULTILINE)
+    assert [name for name, _, _ in done] == names
+    assert len({seed for _, seed, _ in done}) == 1
+    header, rule, *rows = first.out.splitlines()[-4:]
+    assert header.startswith("| network | params | MACs |")
+    assert set(rule) <= set("| -")
+    assert [row.split(" | ")[0] for row in rows] == [f"| {name}" for name in names]
+    for row, (_, _, accuracy) in zip(rows, done, strict=True):
+        assert row.endswith(f"| {accuracy} | - | {accuracy} |")
+
+    again = call(*arguments, "--seeds", 1)
+    assert again.code == 0
+    assert "seed" not in again.out.split("\n|")[0]
+    assert again.out.splitlines()[-4:] == [header, rule, *rows]
+
+    second = call(*arguments, "--seeds", 2)
+    assert second.code == 0
+    added = re.findall(r"^(.+), seed (\d+): test_accuracy (0\.\d{4})$", second.out, re.MULTILINE)
+    assert [name for name, _, _ in added] == names
+    assert {seed for _, seed, _ in added}.isdisjoint(seed for _, seed, _ in done)
+    for row, (_, _, old), (_, _, new) in zip(second.out.splitlines()[-2:], done, added, strict=True):
+        assert row.endswith(f"| {old}, {new} |")
+        mean = float(row.split(" | ")[5])
+        assert mean == pytest.approx((float(old) + float(new)) / 2, abs=1.1e-4)
+
+    study = ressearch.open_study("digits")
+    assert len(study.confirmations) == 4
+    assert {record.epochs for record in study.confirmations} == {1}
+    assert [row.to_dict() for row in ressearch.leaderboard("digits")] == [row.to_dict() for row in before]
+
+
+def test_more_images_than_there_are_is_told_in_one_line(call: Call, copy: Path) -> None:
+    ended = call("confirm", "digits", "--top", 1, "--seeds", 1, "--epochs", 1, "--subset", 10**6, "--backend", "local")
+    assert ended.code == 1
+    assert len(ended.err.splitlines()) == 1
+    assert ended.err.startswith("ressearch: ")
+
+
+def test_confirm_can_be_ended(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ressearch.verbs, "confirm", interrupted)
+    ended = call("confirm", "digits")
+    assert ended == (130, "", "\nressearch: ended; the same command carries on\n")
