@@ -59,6 +59,10 @@ class _Rung:
     values: dict[int, float] = field(default_factory=dict)
     is_judged: bool = False
 
+    def note(self, number: int, value: float) -> None:
+        """Note the value of a trial that has arrived; one that is not finite is worse than any other."""
+        self.values[number] = value if math.isfinite(value) else -math.inf
+
 
 @dataclass
 class _Bracket:
@@ -91,7 +95,7 @@ class HyperbandRule(Rule):
         rung = bracket.rung_at(epoch)
         if rung and not rung.is_judged:
             rung.members.add(number)
-            rung.values[number] = value if math.isfinite(value) else -math.inf
+            rung.note(number, value)
             self._judge(bracket, rung)
 
     def decide(self, number: int, epoch: int, value: float) -> Decision:
@@ -100,7 +104,7 @@ class HyperbandRule(Rule):
         if rung is None:
             return Decision.GO
         if rung.is_judged:
-            rung.values[number] = value
+            rung.note(number, value)
             return Decision.GO if number in self._best(rung) else Decision.STOP
         self.record(number, epoch, value)
         return self._decided.pop(number, Decision.PAUSE)
