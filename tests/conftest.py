@@ -139,7 +139,7 @@ def search_scripted(tmp_path: Path) -> Callable[..., Any]:
     """Run a real search in this process whose trainings only follow a script.
 
     Returns:
-        A function of the experiment's YAML text, and of the accuracy by (spec, epoch), which returns the study's trials.
+        A function of the YAML text and of the accuracy by (spec, epoch), which returns the trials of the study.
         It adds the version and the images.
     """
     from ressearch.experiment.loader import parse_experiment

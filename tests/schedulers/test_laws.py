@@ -197,7 +197,7 @@ def test_a_value_that_is_not_finite_never_wins(settings: SchedulerSettings, seed
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_value_that_is_not_finite_and_comes_late_does_not_win(settings: SchedulerSettings, value: float) -> None:
     driver = Driver(
-        settings.start(NUM_EPOCHS), lambda number, epoch: value if number == 7 else 0.1 * number, random.Random(0)
+        settings.start(NUM_EPOCHS), lambda number, _: value if number == 7 else 0.1 * number, random.Random(0)
     )
     driver.train(range(7))
     driver.finish()
@@ -224,6 +224,34 @@ def test_a_study_that_is_carried_on_gets_the_same_decisions(
         driver.finish()
     assert second.said == first.said
     assert second.ends == first.ends
+
+
+@every_row
+@given(
+    seed=st.integers(0, 1000),
+    workers=st.integers(1, 5),
+    num_before=st.integers(1, 30),
+    num_after=st.integers(0, 12),
+    lost=st.sets(st.integers(0, 29)),
+)
+def test_a_study_that_is_carried_on_leaves_nothing_paused_for_ever(
+    settings: SchedulerSettings, seed: int, workers: int, num_before: int, num_after: int, lost: set[int]
+) -> None:
+    best, others = seed % num_before, drawn(seed)
+
+    def accuracy(number: int, epoch: int) -> float:
+        return 1.0 + epoch if number == best else others(number, epoch)
+
+    first = Driver(settings.start(NUM_EPOCHS), accuracy, random.Random(seed), workers)
+    first.train(range(num_before), lost - {best})
+    for number in [number for number, end in first.ends.items() if end == "failed"]:
+        first.curves.pop(number, None)  # the driver was lost: the next session has their candidates trained anew
+    second = Driver(replayed(settings, first), accuracy, random.Random(seed), workers)
+    second.paused, second.ends, second.curves = first.paused, first.ends, first.curves
+    second.train(range(num_before, num_before + num_after))
+    second.finish()
+    assert second.ends.keys() == set(range(num_before + num_after))
+    assert second.ends[best] == "complete"
 
 
 @every_row
