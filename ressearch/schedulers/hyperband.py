@@ -44,7 +44,7 @@ def brackets(num_epochs: int, first_rung: int, reduction_factor: int) -> list[tu
         most += 1
     found = []
     for count in range(most, -1, -1):
-        num_trials = math.ceil((most + 1) / (count + 1) * reduction_factor**count)
+        num_trials = -(-(most + 1) * reduction_factor**count // (count + 1))  # rounded up, in whole numbers
         rungs = tuple(num_epochs // reduction_factor ** (count - rung) for rung in range(count))
         found.append((num_trials, rungs))
     return found
