@@ -131,6 +131,24 @@ def test_idle_judgements_go_up_rung_by_rung() -> None:
     assert rule.resumed(is_idle=True) == {}
 
 
+def test_nothing_is_judged_early_while_decisions_are_waiting_to_be_fetched() -> None:
+    rule = nine_epochs()
+    arrive(rule, range(9, 12), 3)
+    arrive(rule, range(9), 1)
+    assert rule.resumed(is_idle=True).keys() == set(range(8))
+    assert rule.resumed(is_idle=True) == {9: STOP, 10: STOP, 11: GO}
+
+
+def test_one_that_waits_further_up_is_not_judged_by_where_it_was() -> None:
+    rule = nine_epochs()  # of a study that is carried on: trial 0 passed the first rung in an idle judgement
+    for epoch in (1, 2, 3):
+        rule.record(0, epoch, 0.1)
+    for number in (1, 2, 3):
+        rule.record(number, 1, 0.5)
+        rule.ended(number)
+    assert rule.resumed(is_idle=True) == {0: GO}
+
+
 @pytest.mark.parametrize("num_epochs", [1, 2])
 def test_trials_too_short_for_a_rung_are_trained_to_the_end(num_epochs: int) -> None:
     rule = Hyperband().start(num_epochs)

@@ -218,6 +218,15 @@ def test_a_trial_goes_on_in_a_later_session(opened: Opened, running: Running, re
     assert (final.state, final.epochs, final.val_accuracy, final.seconds) == ("complete", 3, 0.7, 5.0)
 
 
+def test_a_paused_trial_that_is_stopped_is_paused_no_longer(opened: Opened, running: Running, read: Read) -> None:
+    store = opened()
+    record = trained(store, running(0), 0.5)
+    store.pause(replace(record, state="paused"))
+    store.close(end(record, state="pruned"))
+    assert read(store.directory)[0].state == "pruned"
+    assert by_optuna(store).trials[0].user_attrs["paused"] is False
+
+
 @pytest.mark.parametrize("where", ["elsewhere.db", "sub/elsewhere.db"])
 def test_a_database_elsewhere(where: str, opened: Opened, running: Running, read: Read, tmp_path: Path) -> None:
     (tmp_path / where).parent.mkdir(exist_ok=True)
