@@ -5,16 +5,19 @@ axes stand together at least once, where they make a network at all; one that dr
 network. Both read the axes themselves, so that a new member of an enum is tested without a line here.
 """
 
+import functools
 import itertools
 import os
 import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from ressearch.arch import AXES, Architecture, Axis, InfeasibleError, Stage, plan
+from ressearch.arch import AXES, Architecture, Axis, InfeasibleError, Stage, cost, plan
 from ressearch.arch.shortcuts import Shortcut
 
 # The networks of the tests are so small that threads only wait for each other; read when torch is first imported.
@@ -129,3 +132,39 @@ def _architectures(draw: st.DrawFn) -> Architecture:
         return {name: draw(st.sampled_from(VALUES[name])) for name, axis in AXES.items() if axis.per_stage is per_stage}
 
     return network(drawn(per_stage=False), [drawn(per_stage=True) for _ in range(draw(st.integers(1, 4)))])
+
+
+@pytest.fixture
+def search_scripted(tmp_path: Path) -> Callable[..., Any]:
+    """Run a real search in this process whose trainings only follow a script.
+
+    Returns:
+        A function of the YAML text and of the accuracy by (spec, epoch), which returns the trials of the study.
+        It adds the version and the images.
+    """
+    from ressearch.experiment.loader import parse_experiment
+    from ressearch.search.contract import Progress, TrialResult, TrialSpec
+    from ressearch.search.local_backend import run_in_process
+    from ressearch.search.session import run_session
+    from ressearch.store.study_record import open_study
+    from ressearch.training.loop import EpochResult
+
+    def search(text: str, accuracy: Callable[[TrialSpec, int], float], *, trials: int, name: str = "study") -> Any:
+        def train(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+            value = spec.curve[-1]["val_accuracy"] if spec.curve else 0.0
+            for epoch in range(len(spec.curve) + 1, spec.recipe.epochs + 1):
+                value = accuracy(spec, epoch)
+                if epoch in spec.checkpoint_epochs and spec.checkpoint:
+                    spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+                    spec.checkpoint.write_bytes(b"all that is needed to go on")
+                result = EpochResult(epoch=epoch, train_loss=1.0, val_loss=1.0, val_accuracy=value, lr=0.1, seconds=0.0)
+                yield Progress(epoch=result, seconds=0.5 * epoch)
+            counted = cost(plan(spec.architecture, 1, 10), 8)
+            known = {"val_accuracy": value, "seconds": 0.5 * spec.recipe.epochs, "num_params": counted.num_params}
+            yield TrialResult(measures={measure: float(known[measure]) for measure in spec.measures})
+
+        experiment = parse_experiment(f"version: 1\ndata: {{name: digits, subset: 400, val_images: 200}}\n{text}", "x")
+        run_session(experiment, tmp_path / name, functools.partial(run_in_process, do=train), trials=trials)
+        return open_study(tmp_path / name).trials
+
+    return search

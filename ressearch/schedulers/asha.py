@@ -60,6 +60,8 @@ class AshaRule(Rule):
         """Let the best share pass."""
         if epoch not in self.reached:
             return Decision.GO
+        if not math.isfinite(value):
+            return Decision.STOP
         self.record(number, epoch, value)
         values = sorted(self.reached[epoch], reverse=True)
         keep = max(1, len(values) // self._reduction_factor)

@@ -44,7 +44,7 @@ def brackets(num_epochs: int, first_rung: int, reduction_factor: int) -> list[tu
         most += 1
     found = []
     for count in range(most, -1, -1):
-        num_trials = math.ceil((most + 1) / (count + 1) * reduction_factor**count)
+        num_trials = -(-(most + 1) * reduction_factor**count // (count + 1))  # rounded up, in whole numbers
         rungs = tuple(num_epochs // reduction_factor ** (count - rung) for rung in range(count))
         found.append((num_trials, rungs))
     return found
@@ -59,14 +59,16 @@ class _Rung:
     values: dict[int, float] = field(default_factory=dict)
     is_judged: bool = False
 
+    def note(self, number: int, value: float) -> None:
+        """Note the value of a trial that has arrived; one that is not finite is worse than any other."""
+        self.values[number] = value if math.isfinite(value) else -math.inf
+
 
 @dataclass
 class _Bracket:
     """Trials that compete with each other. The rungs' members are those that the rung before let pass."""
 
-    size: int
     rungs: list[_Rung]
-    members: set[int] = field(default_factory=set)
     gone: set[int] = field(default_factory=set)
     """Trials that report no more."""
 
@@ -75,13 +77,17 @@ class _Bracket:
 
 
 class HyperbandRule(Rule):
-    """The brackets that are being filled or judged."""
+    """The brackets that are being filled or judged.
+
+    A trial's bracket follows from its number, so that it is the same in every session of a study. A rung that was
+    judged for want of anything else to do waits again in the next session.
+    """
 
     def __init__(self, plan: list[tuple[int, tuple[int, ...]]], reduction_factor: int) -> None:
         self._plan = plan
         self._reduction_factor = reduction_factor
         self._brackets: list[_Bracket] = []
-        self._bracket_of: dict[int, _Bracket] = {}
+        self._bracket_of: list[_Bracket] = []
         self._decided: dict[int, Decision] = {}
         self.pauses_at = frozenset(epoch for _, rungs in plan for epoch in rungs)
 
@@ -91,7 +97,7 @@ class HyperbandRule(Rule):
         rung = bracket.rung_at(epoch)
         if rung and not rung.is_judged:
             rung.members.add(number)
-            rung.values[number] = value if math.isfinite(value) else -math.inf
+            rung.note(number, value)
             self._judge(bracket, rung)
 
     def decide(self, number: int, epoch: int, value: float) -> Decision:
@@ -100,7 +106,7 @@ class HyperbandRule(Rule):
         if rung is None:
             return Decision.GO
         if rung.is_judged:
-            rung.values[number] = value
+            rung.note(number, value)
             return Decision.GO if number in self._best(rung) else Decision.STOP
         self.record(number, epoch, value)
         return self._decided.pop(number, Decision.PAUSE)
@@ -108,49 +114,52 @@ class HyperbandRule(Rule):
     def ended(self, number: int) -> None:
         """Wait no longer for a trial."""
         self._decided.pop(number, None)
-        if bracket := self._bracket_of.get(number):
-            bracket.gone.add(number)
-            for rung in bracket.rungs:
-                self._judge(bracket, rung)
+        bracket = self._joined(number)
+        bracket.gone.add(number)
+        for rung in bracket.rungs:
+            self._judge(bracket, rung)
 
     def resumed(self, *, is_idle: bool) -> Mapping[int, Decision]:
         """Return what is decided; when nothing else can be done, rungs are judged with the trials they have."""
-        if is_idle and not self._decided:
-            for bracket in self._brackets:
-                for rung in bracket.rungs:
-                    if rung.values and not rung.is_judged:
-                        self._close(bracket, rung)
-                        break
+        while is_idle and not self._decided and (unjudged := self._unjudged()):
+            for bracket, rung in unjudged:
+                self._close(bracket, rung)
         decided, self._decided = self._decided, {}
         return decided
 
     def _joined(self, number: int) -> _Bracket:
-        """Return the bracket of a trial; a new trial joins the first one that has a place."""
-        if number not in self._bracket_of:
-            if not self._brackets or len(self._brackets[-1].members) >= self._brackets[-1].size:
-                size, epochs = self._plan[len(self._brackets) % len(self._plan)]
-                self._brackets.append(_Bracket(size, [_Rung(epoch) for epoch in epochs]))
-            bracket = self._bracket_of[number] = self._brackets[-1]
-            bracket.members.add(number)
+        """Return the bracket in which a trial has its place."""
+        while len(self._bracket_of) <= number:
+            size, epochs = self._plan[len(self._brackets) % len(self._plan)]
+            bracket = _Bracket([_Rung(epoch) for epoch in epochs])
             if bracket.rungs:
-                bracket.rungs[0].members.add(number)
+                bracket.rungs[0].members = set(range(len(self._bracket_of), len(self._bracket_of) + size))
+            self._brackets.append(bracket)
+            self._bracket_of += [bracket] * size
         return self._bracket_of[number]
+
+    def _unjudged(self) -> list[tuple[_Bracket, _Rung]]:
+        """Return the first rung of every bracket that somebody has reached and that is not judged."""
+        found = []
+        for bracket in self._brackets:
+            found += [(bracket, rung) for rung in bracket.rungs if rung.values and not rung.is_judged][:1]
+        return found
 
     def _judge(self, bracket: _Bracket, rung: _Rung) -> None:
         """Close a rung when everybody who can still come has come."""
-        is_filled = len(bracket.members) >= bracket.size
-        is_awaited = rung.members - bracket.gone - set(rung.values)
+        awaited = rung.members - bracket.gone - set(rung.values)
         is_reachable = rung is bracket.rungs[0] or bracket.rungs[bracket.rungs.index(rung) - 1].is_judged
-        if rung.values and is_filled and is_reachable and not is_awaited and not rung.is_judged:
+        if rung.values and is_reachable and not awaited and not rung.is_judged:
             self._close(bracket, rung)
 
     def _close(self, bracket: _Bracket, rung: _Rung) -> None:
         """Let the best share of a rung's trials go on; the rung that follows waits for them."""
         rung.is_judged = True
         keep = self._best(rung)
-        for number in set(rung.values) - bracket.gone:
-            self._decided[number] = Decision.GO if number in keep else Decision.STOP
         following = bracket.rungs[bracket.rungs.index(rung) + 1 :]
+        ahead = {number for later in following for number in later.values}
+        for number in set(rung.values) - bracket.gone - ahead:
+            self._decided[number] = Decision.GO if number in keep else Decision.STOP
         if following:
             following[0].members |= keep
 

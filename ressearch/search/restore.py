@@ -32,8 +32,8 @@ def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rul
         if record.is_finished or record.state == "paused":
             for epoch in record.curve:
                 rule.record(record.number, int(epoch["epoch"]), epoch["val_accuracy"])
-            if not record.is_open:
-                rule.ended(record.number)
+        if not record.is_open:
+            rule.ended(record.number)
     return rule
 
 

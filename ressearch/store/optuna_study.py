@@ -111,8 +111,10 @@ def in_memory(sampler: BaseSampler, directions: Sequence[Direction]) -> tuple[St
     return study, OptunaStudy(study, storage)
 
 
-def opened(url: str, *, part: str | None, writes: bool = False) -> OptunaStudy | None:
+def opened(url: str, *, part: str | None, writes: bool = False, may_be_empty: bool = False) -> OptunaStudy | None:
     """Open the study of a database, or the part of it with that name; None where the database has no such part.
+
+    A database without a study is damaged unless it may be empty; then it is None as well.
 
     Write-ahead logging lets readers of an SQLite file in while the driver writes and halves the cost of a write; with
     it, synchronous=NORMAL still survives a killed process.
@@ -122,7 +124,7 @@ def opened(url: str, *, part: str | None, writes: bool = False) -> OptunaStudy |
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections opened before the listener are replaced
     names = [study.study_name for study in storage.get_all_studies() if study.user_attrs.get(PART) == part]
-    if part is not None and not names:
+    if not names and (part is not None or may_be_empty):
         return None
     if len(names) != 1:
         raise RuntimeError(f"it holds {len(names)} studies, expected one" + (f": {', '.join(names)}" if names else ""))

@@ -99,7 +99,8 @@ class TrialStore:
         with readable(self._where):
             if self._url is None and not is_study(self.directory):
                 created_file(self.directory / DATABASE, name, objectives, attributes)
-            self._study = opened(self._address, part=self._part, writes=True)
+            may_be_empty = self._url is not None
+            self._study = opened(self._address, part=self._part, writes=True, may_be_empty=may_be_empty)
             if self._study is None:
                 created(self._address, name, objectives, attributes)
                 self._study = opened(self._address, part=self._part, writes=True)

@@ -1,0 +1,86 @@
+"""What the rows say of themselves, and what a file reads that asks for more."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import pytest
+
+from ressearch.experiment import Experiment
+from ressearch.samplers import SAMPLERS, Nsga2, Sampler, SamplerSettings, Task
+from ressearch.space import SpaceError
+
+Made = Callable[..., Experiment]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Humble(SamplerSettings):
+    """Can do nothing."""
+
+    handles_conditions: ClassVar[bool] = False
+    handles_continuous: ClassVar[bool] = False
+    handles_objectives: ClassVar[bool] = False
+    max_trials: ClassVar[int | None] = 10
+
+    def start(self, task: Task) -> Sampler:
+        raise NotImplementedError
+
+
+PLAIN = "  depth: {int: {low: 1, high: 3}}\n  width: [8, 16]\nrecipe: {epochs: 1}\n"
+
+
+@pytest.mark.parametrize(
+    ("space", "objectives", "trials", "reason"),
+    [
+        ("finite", 1, 5, "cannot serve conditional parameters such as cardinality"),
+        ("numeric", 1, 5, "needs a finite space, got continuous lr; give a step or a choice"),
+        (PLAIN, 2, 5, "serves one objective, got val_accuracy, seconds"),
+        (PLAIN, 1, 11, "serves up to 10 trials, got 11: each proposal takes too long beyond"),
+        (PLAIN, 1, 10, None),
+        (PLAIN, 1, None, None),
+    ],
+)
+def test_what_a_row_cannot_do_is_refused_with_the_reason(
+    space: str, objectives: int, trials: int | None, reason: str | None, made: Made
+) -> None:
+    assert Humble().misfit(made(space).space, ("val_accuracy", "seconds")[:objectives], trials) == reason
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_abilities_are_what_misfit_goes_by(name: str, made: Made) -> None:
+    row: Any = SAMPLERS[name]
+    numeric, finite = made("numeric").space, made(PLAIN).space
+    conditional = made(
+        "  depth: {int: {low: 1, high: 3}}\n  transform: {choice: [basic, bottleneck]}\n"
+        "  width: [{int: {low: 8, high: 16, step: 4}}, {int: {low: 16, high: 24, step: 4}}]\n"
+        "  cardinality: {int: {low: 1, high: 4}, when: {transform: bottleneck}}\nrecipe: {epochs: 1}\n"
+    ).space
+    one = ("val_accuracy",)
+    assert row().misfit(finite, one, None) is None
+    assert (row().misfit(numeric, one, None) is None) is row.handles_continuous
+    assert (row().misfit(conditional, one, None) is None) is row.handles_conditions
+    assert (row().misfit(finite, ("val_accuracy", "seconds"), None) is None) is row.handles_objectives
+    assert (row().misfit(finite, one, 10**6) is None) is (row.max_trials is None)
+    if row.max_trials is not None:
+        assert row().misfit(finite, one, row.max_trials) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "space", "more", "message"),
+    [
+        ("grid", "numeric", "", r"space.yaml:9: sampler.name: grid needs a finite space, got continuous lr; .* step"),
+        ("gp", "finite", "", r"sampler.name: gp needs mostly int and float ranges, got 4 choices of 5 parameters"),
+        ("gp", "numeric", "budget: {trials: 301}\n", r"sampler.name: gp serves up to 300 trials, got 301"),
+    ],
+)
+def test_a_file_that_asks_for_what_its_sampler_cannot_do_is_refused(
+    name: str, space: str, more: str, message: str, made: Made
+) -> None:
+    with pytest.raises(SpaceError, match=message):
+        made(space, name, more=more)
+
+
+@pytest.mark.parametrize("size", [1, 0, -5])
+def test_a_generation_is_two_or_more(size: int) -> None:
+    with pytest.raises(ValueError, match=rf"^population_size >= 2 must hold, got {size}$"):
+        Nsga2(population_size=size)
