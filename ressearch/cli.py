@@ -284,29 +284,26 @@ def export(
 
 
 @app.command(
-    "list", epilog="\b\nExamples:\n  ressearch list architectures\n  ressearch list axes\n  ressearch list merge"
+    "list", epilog="\b\nExamples:\n  ressearch list architectures\n  ressearch list samplers\n  ressearch list merge"
 )
 def list_(
-    what: Annotated[str, typer.Argument(metavar="architectures|axes|AXIS", help="What to list.", show_default=False)],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="architectures, axes, samplers, schedulers, objectives, sources, or an axis.",
+            show_default=False,
+        ),
+    ],
 ) -> None:
-    """List networks of the literature, or the axes of the space.
+    """List networks of the literature, axes of the space, or what may stand under a name in a YAML file.
 
     Given the name of an axis, its values and what they mean.
     """
-    from ressearch.arch import AXES
-    from ressearch.messages import expected
     from ressearch.report.console import new_console
+    from ressearch.report.lists import listed
 
-    if what == "architectures":
-        from ressearch.report.drawing import named_table
-
-        new_console().print(named_table())
-        return
-    from ressearch.report.axes_table import axes_table, axis_table
-
-    if what != "axes" and what not in AXES:
-        raise ValueError(expected(what, ["architectures", "axes", *AXES]))
-    new_console().print(axes_table() if what == "axes" else axis_table(AXES[what]))
+    new_console().print(listed(what))
 
 
 @app.command(epilog="\b\nExamples:\n  ressearch show wrn-28-10\n  ressearch show quickstart best")

@@ -36,7 +36,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "search": {"search", "arch", "space", "store", "samplers", "schedulers", "experiment", "model", "training"},
     "codegen": {"codegen", "arch", "model"},
     "packaging": {"packaging", "codegen", "arch", "model", "store"},
-    "report": {"report", "arch", "space", "store", "experiment", "search"},
+    "report": {
+        "report",
+        "arch",
+        "space",
+        "store",
+        "samplers",
+        "schedulers",
+        "experiment",
+        "search",
+        "training.sources",
+    },
 }
 EVERYWHERE = {"__version__", "images", "messages"}
 ALONE_KNOW: dict[str, set[str]] = {

@@ -11,6 +11,8 @@ from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_a
 class Median(SchedulerSettings):
     """Stop a trial whose best value so far is below the median of the others' mean values up to the same epoch.
 
+    Others are all trials that have come so far; the paper takes complete ones only.
+
     Source: Golovin et al. 2017, Google Vizier, doi:10.1145/3097983.3098043, section 3.2.1.
     """
 

@@ -17,8 +17,8 @@ class Decision(Enum):
 class Rule(ABC):
     """A scheduler at work in one study. It knows nothing but values by trial and epoch; the higher value is better.
 
-    A study that is carried on replays its curves through `record`, so a rule decides alike in every session and on
-    every backend.
+    A study that is carried on replays its curves through `record`, so a rule goes on from what earlier sessions saw
+    and decides alike on every backend.
 
     Attributes:
         pauses_at: Epochs after which `decide` may say PAUSE. Workers save a checkpoint there.
@@ -38,7 +38,7 @@ class Rule(ABC):
         """Note that a trial reports no more, for whatever reason."""
 
     def resumed(self, *, is_idle: bool) -> Mapping[int, Decision]:  # noqa: ARG002 - for rules that pause
-        """Return the paused trials that the rule has decided on since the last call: GO on, or STOP.
+        """Return what the rule has decided on paused trials since the last call: GO on, or STOP.
 
         Args:
             is_idle: Whether nothing runs and no trial can begin, so that waiting any longer is in vain.

@@ -111,20 +111,32 @@ def in_memory(sampler: BaseSampler, directions: Sequence[Direction]) -> tuple[St
     return study, OptunaStudy(study, storage)
 
 
-def opened(url: str, *, part: str | None, writes: bool = False, may_be_empty: bool = False) -> OptunaStudy | None:
-    """Open the study of a database, or the part of it with that name; None where the database has no such part.
-
-    A database without a study is damaged unless it may be empty; then it is None as well.
+def opened(url: str, *, name: str | None, part: str | None, writes: bool = False) -> OptunaStudy | None:
+    """Open a study of a database, or a part of it.
 
     Write-ahead logging lets readers of an SQLite file in while the driver writes and halves the cost of a write; with
     it, synchronous=NORMAL still survives a killed process.
+
+    Args:
+        url: Of the database.
+        name: Of the study in a database that many studies share; None where there is but one.
+        part: Name of the part; None for the study itself.
+        writes: Whether it is opened for writing.
+
+    Returns:
+        None if there is no such study, or no such part.
+
+    Raises:
+        RuntimeError: If there should be one study, and there is another number of them.
     """
     storage = RDBStorage(url)
     if writes and storage.engine.dialect.name == "sqlite":
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
         storage.engine.dispose()  # connections opened before the listener are replaced
     names = [study.study_name for study in storage.get_all_studies() if study.user_attrs.get(PART) == part]
-    if not names and (part is not None or may_be_empty):
+    if name is not None:
+        names = [found for found in names if found == name]
+    if not names and (part or name):
         return None
     if len(names) != 1:
         raise RuntimeError(f"it holds {len(names)} studies, expected one" + (f": {', '.join(names)}" if names else ""))

@@ -42,7 +42,7 @@ _FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
 
 
 class TrialStore:
-    """Trials in a database: an SQLite file in the study's directory unless another URL is given.
+    """Trials in a database: an SQLite file in the study's directory, or one that many studies share, by its URL.
 
     Attributes:
         directory: Where the study's files are, absolute.
@@ -93,17 +93,14 @@ class TrialStore:
             StudyError: If its database cannot be used, or is of a newer version of this program.
         """
         attributes = {"schema": SCHEMA, "terms": dict(terms), **({PART: self._part} if self._part else {})}
-        name = self.directory.name + (f" {self._part}" if self._part else "")
         self._objectives = tuple(objectives)
         self._distributions = {name: distribution_of(domain) for name, domain in domains.items()}
         with readable(self._where):
             if self._url is None and not is_study(self.directory):
-                created_file(self.directory / DATABASE, name, objectives, attributes)
-            may_be_empty = self._url is not None
-            self._study = opened(self._address, part=self._part, writes=True, may_be_empty=may_be_empty)
-            if self._study is None:
-                created(self._address, name, objectives, attributes)
-                self._study = opened(self._address, part=self._part, writes=True)
+                created_file(self.directory / DATABASE, self._name, objectives, attributes)
+            if not self._open_study(writes=True):
+                created(self._address, self._name, objectives, attributes)
+                self._open_study(writes=True)
         self._check_schema()
 
     def open_for_reading(self) -> bool:
@@ -115,10 +112,12 @@ class TrialStore:
         if self._url is None and not is_study(self.directory):
             raise StudyError(f"{self._named}: no study here ({DATABASE} is missing){nearby(self._named)}")
         with readable(self._where):
-            self._study = opened(self._address, part=self._part)
-        if self._study is not None:
+            is_there = self._open_study(writes=False)
+        if is_there:
             self._check_schema()
-        return self._study is not None
+        elif self._part is None:
+            raise StudyError(f"{self._where}: there is no study {self._name!r}")
+        return is_there
 
     @property
     def terms(self) -> Mapping[str, Any] | None:
@@ -184,6 +183,16 @@ class TrialStore:
 
     def _known(self, number: int) -> Mapping[str, Any]:
         return self._written[number][1] if number in self._written else {}
+
+    def _open_study(self, *, writes: bool) -> bool:
+        """Open the study if it is there. In a database of many it is the one that is called like the directory."""
+        name = None if self._url is None else self._name
+        self._study = opened(self._address, name=name, part=self._part, writes=writes)
+        return self._study is not None
+
+    @property
+    def _name(self) -> str:
+        return self.directory.name + (f" {self._part}" if self._part else "")
 
     def _check_schema(self) -> None:
         schema = self._opened.attributes.get("schema", 1)

@@ -47,7 +47,7 @@ def words(text: str) -> str:
         ("train", ["Epochs, instead of the recipe's", "Test images are read once, after the last epoch"]),
         ("confirm", ["the baselines again with fresh seeds", "trains what is missing, more --seeds add to it"]),
         ("export", ["a module that needs torch only", "the architecture.yaml of an export"]),
-        ("list", ["networks of the literature, or the axes", "Given the name of an axis"]),
+        ("list", ["networks of the literature, axes of the space", "Given the name of an axis"]),
         ("show", ["One row for every layer", "layers, shapes, cost, published errors"]),
         ("dashboard", ["Port to listen on; 0 picks a free one", "keep it on loopback"]),
     ],

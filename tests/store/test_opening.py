@@ -147,7 +147,7 @@ def test_terms_are_those_of_the_beginning(opened: Opened) -> None:
 def test_paused_trials_wait_for_the_next_session_where_they_can_go_on(
     has_checkpoint: bool, opened: Opened, running: Running
 ) -> None:
-    from ressearch.search.restore import end_leftovers
+    from ressearch.search.ledger import Ledger
 
     store = opened()
     record = replace(running(0), curve=({"epoch": 1, "val_accuracy": 0.5},), seconds=1.0)
@@ -160,7 +160,7 @@ def test_paused_trials_wait_for_the_next_session_where_they_can_go_on(
         store.checkpoint_file(0).write_bytes(b"enough to go on")
     later = opened()
     expected = ("paused", None, 1) if has_checkpoint else ("failed", "lost_driver", 1)
-    found = end_leftovers(later)
+    found = list(Ledger(later, lambda _: None).records.values())
     assert [(each.state, each.reason, each.epochs) for each in found] == [expected, ("failed", "lost_driver", 0)]
     assert later.trials() == found
     assert found[1].message == "the driver ended while this trial was running"

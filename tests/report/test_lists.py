@@ -1,0 +1,46 @@
+"""What `ressearch list` prints of rows: every name, what it is, and the options that a YAML file may give."""
+
+import io
+from collections.abc import Mapping
+
+import pytest
+from rich.console import Console
+
+from ressearch.experiment import OBJECTIVES
+from ressearch.report.lists import LISTS, listed
+from ressearch.samplers import SAMPLERS
+from ressearch.schedulers import SCHEDULERS
+from ressearch.training.sources import SOURCES
+
+
+def printed(what: str) -> str:
+    console = Console(file=io.StringIO(), width=250)
+    console.print(listed(what))
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("what", "rows"),
+    [("samplers", SAMPLERS), ("schedulers", SCHEDULERS), ("objectives", OBJECTIVES), ("sources", SOURCES)],
+)
+def test_every_row_is_listed(what: str, rows: Mapping[str, object]) -> None:
+    lines = printed(what).splitlines()
+    found = [line.split()[0] for line in lines[3:] if line.startswith(" ") and line.strip()]
+    assert found == list(rows)
+
+
+def test_rows_say_what_they_take_and_what_they_are_not_for() -> None:
+    text = printed("samplers")
+    assert "population_size: 20" in text
+    assert "conditional parameters, more than 300 trials, learning from stopped trials" in text
+    assert "first_rung: left open, reduction_factor: 2" in printed("schedulers")
+    assert [line.split()[:2] for line in printed("objectives").splitlines()[3:5]] == [
+        ["val_accuracy", "higher"],
+        ["num_params", "lower"],
+    ]
+
+
+def test_unknown_lists_are_refused_with_a_guess() -> None:
+    with pytest.raises(ValueError, match=r"got 'sampler', expected one of .*; did you mean 'samplers'\?"):
+        listed("sampler")
+    assert set(LISTS) == {"architectures", "axes", "samplers", "schedulers", "objectives", "sources"}
