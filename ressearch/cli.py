@@ -124,7 +124,7 @@ def run(
     ends; a second Ctrl-C ends at once. The leaderboard and the best network are written into the study.
     """
     from ressearch.report.live import progress
-    from ressearch.report.summary import summary
+    from ressearch.report.session_summary import session_summary
     from ressearch.store.study_record import open_study
 
     try:
@@ -132,7 +132,7 @@ def run(
     except KeyboardInterrupt:
         print("\nressearch: ended; the same command carries on", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(summary(outcome, open_study(outcome.directory)), flush=True)
+    print(session_summary(outcome, open_study(outcome.directory)), flush=True)
     if outcome.was_interrupted:
         raise typer.Exit(130)
 
@@ -189,7 +189,7 @@ def train(
     The images and the recipe are those of SPACE. Test images are read once, after the last epoch. DIR holds model.py,
     weights.safetensors and architecture.yaml, as after `export`.
     """
-    from ressearch.report.words import duration
+    from ressearch.report.formatting import duration
     from ressearch.training.loop import TrainingError
 
     def observe(epoch: "EpochResult") -> None:
@@ -296,7 +296,7 @@ def list_(
         ),
     ],
 ) -> None:
-    """List networks of the literature, axes of the space, or what may stand under a name in a YAML file.
+    """List networks of the literature, axes of the space, or what a YAML file may name.
 
     Given the name of an axis, its values and what they mean.
     """

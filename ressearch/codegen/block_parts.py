@@ -77,7 +77,7 @@ class Arguments:
         self.columns[name] = column
 
     def signature(self) -> tuple[list[str], list[str]]:
-        """Return the arguments as they stand in the constructor's definition, and those that have a default."""
+        """Return the arguments as they are in the constructor's definition, and those that have a default."""
         required, optional = [], []
         for name in self._arguments():
             kind = type(next(iter(self.columns[name].values()))).__name__
@@ -168,7 +168,7 @@ class Parts:
     Attributes:
         change: The part of the shortcut that blocks lack which keep the shape.
         gate: One step, or none.
-        closing: What those blocks lack that end a group, since it stands behind the addition of the group.
+        closing: What those blocks lack that end a group, since it follows the addition of the group.
         arguments: The arguments of the constructor.
     """
 

@@ -81,7 +81,7 @@ def _shortcut(block_class: BlockClass, parts: Parts) -> list[str]:
 
 
 def _closing(parts: Parts) -> list[str]:
-    """Write what a block leaves out that ends a group, behind whose addition it stands."""
+    """Write what a block leaves out that ends a group, whose addition it follows."""
     if not parts.closing:
         return []
     made = module(parts.closing)

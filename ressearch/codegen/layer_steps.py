@@ -80,7 +80,7 @@ Slot = Reads | Gives | Adds | Hidden | Number
 
 
 class Extra(NamedTuple):
-    """What a layer that may stand anywhere, a shortcut that keeps the shape included, is to its block.
+    """What a layer that may be anywhere, a shortcut that keeps the shape included, is to its block.
 
     feature: a word for the name of the block's class. phrase: for its docstring.
     """
@@ -116,7 +116,7 @@ class Spelling:
 
     @property
     def form(self) -> tuple[object, ...]:
-        """What layers must share to stand in one line of source: all but their numbers."""
+        """What layers must share to be written in one line of source: all but their numbers."""
         return self.made, *(argument if isinstance(argument, str) else type(argument) for argument in self.arguments)
 
 
@@ -185,10 +185,10 @@ ACTIVATIONS = {
 
 @dataclass(frozen=True)
 class Step:
-    """A layer as it stands in the source.
+    """A layer as it is in the source.
 
     arguments: of the call that makes its module.
-    number: what stands there for its `Number`, the first one; "" if it has none.
+    number: what is written for its `Number`, the first one; "" if it has none.
     name: of the attribute that holds its module, or its number; "" where none is needed.
     guard: a condition without which the module is the identity.
     """
@@ -206,7 +206,7 @@ class Step:
 
 
 def step(layers: Sequence[Layer], texts: Sequence[str]) -> Step:
-    """Return the step of some layers of one form; `texts` are what stands there for their slots."""
+    """Return the step of some layers of one form; `texts` are what is written for their slots."""
     spelled = spelling(layers[0])
     given, arguments, number = iter(texts), [], ""
     for argument in spelled.arguments:
@@ -231,7 +231,7 @@ def slots(layer: Layer) -> tuple[Slot, ...]:
 
 
 def literal(path: Path) -> list[Step]:
-    """Return the steps of a path that stands in the source once, with its numbers as they are."""
+    """Return the steps of a path that is in the source once, with its numbers as they are."""
     return [step([layer], [_literal(slot) for slot in slots(layer)]) for layer in path]
 
 
@@ -251,7 +251,7 @@ def numbered(steps: Sequence[Step]) -> list[Step]:
 
 
 def module(steps: Sequence[Step], head: str = "") -> str | Call:
-    """Write what makes one module of some steps; `head` stands in front of it."""
+    """Write what makes one module of some steps; `head` comes in front of it."""
     calls = tuple(_guarded(step) for step in steps)
     match calls:
         case ():

@@ -28,7 +28,7 @@ def model_source(
 
     `name`, `origin` and `inputs` are words for its docstring: what the network is called, where it comes from and how
     well it did, what images it expects. `has_weights` tells whether a file of weights lies beside it.
-    The modules stand in the order of `plan.layers()` as those of `model.build` do: parameters of the two can be
+    The modules are in the order of `plan.layers()` as those of `model.build` do: parameters of the two can be
     paired one by one, one seed starts both from equal weights, and both draw the same numbers in training.
     """
     classes = block_classes(plan)

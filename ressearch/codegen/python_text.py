@@ -11,7 +11,7 @@ COUNTS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 
 @dataclass(frozen=True)
 class Call:
-    """A call, or whatever else stands in brackets: `head(arguments)`.
+    """A call, or whatever else is in brackets: `head(arguments)`.
 
     separator: between the arguments; a space where they are the two parts of a comprehension.
     is_long: written with one argument on a line even where it would fit on one.

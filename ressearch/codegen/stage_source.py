@@ -18,7 +18,7 @@ BlockCall = Callable[[Block, str], Call]
 
 @dataclass(frozen=True)
 class GroupClass:
-    """The class of all groups with a shortcut but the outermost, whose shortcut stands in the network.
+    """The class of all groups with a shortcut but the outermost, whose shortcut is in the network.
 
     Attributes:
         takes_shortcut: Whether a group is given its shortcut; else all of them are identities.

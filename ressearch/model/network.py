@@ -28,7 +28,7 @@ def build(plan: Plan) -> "Network":
 class Network(nn.Module):
     """Stem, stages, head: (N, C, H, W) images to (N, num_classes) logits.
 
-    The state dict stands in the order of `Plan.layers()`.
+    The state dict is in the order of `Plan.layers()`.
 
     Attributes:
         stem: The layers before the first block.
@@ -40,7 +40,7 @@ class Network(nn.Module):
 
     def __init__(self, plan: Plan) -> None:
         super().__init__()
-        assert len(plan.stages) == len(plan.body.items), "every block stands in a stage"
+        assert len(plan.stages) == len(plan.body.items), "every block is in a stage"
         survival = chain(plan.survival, repeat(1.0))
         self.stem = sequence(plan.stem)  # made, and so drawn, in the order of the layers
         self.stages = nn.Sequential(*(Group(stage, survival) for stage in plan.stages))

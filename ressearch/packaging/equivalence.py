@@ -74,7 +74,7 @@ def executed(source: str) -> Callable[..., nn.Module]:
         ExportError: If it asks for more.
     """
     names: dict[str, Any] = {"__name__": "model", "__builtins__": vars(builtins) | {"__import__": _import_torch}}
-    exec(compile(source, "model.py", "exec"), names)  # our own text: users' words stand in its docstring only
+    exec(compile(source, "model.py", "exec"), names)  # our own text: users' words are in its docstring only
     made: Callable[..., nn.Module] = names["build"]
     return made
 

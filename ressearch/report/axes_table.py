@@ -6,7 +6,7 @@ from rich import box
 from rich.table import Table
 
 from ressearch.arch import AXES, Axis, name_of
-from ressearch.report.words import axis_text
+from ressearch.report.formatting import axis_text
 
 
 def axes_table() -> Table:

@@ -6,7 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.experiment import Experiment
-from ressearch.report.words import short_count
+from ressearch.report.formatting import short_count
 from ressearch.space.survey import Report, Spread
 
 

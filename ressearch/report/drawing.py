@@ -13,8 +13,8 @@ from ressearch.arch.layers import Norm
 from ressearch.arch.literature import DATASETS, PUBLISHED, SOURCES, Result, dataset_of, lowest_error, notes_on
 from ressearch.arch.names import FAMILIES, MODIFIERS
 from ressearch.images import ImageShape
+from ressearch.report.formatting import axis_text, network, short_count
 from ressearch.report.layer_table import Part, Shape, parts
-from ressearch.report.words import axis_text, network, short_count
 
 _ALWAYS = {"transform", "ordering", "shortcut", "bottleneck_ratio", "gate_bias", "shortcut_dropout", "se_ratio"}
 _ALWAYS |= {"level_shortcut", "level_projection_norm", "drop_path_rate", "norm_groups", "init_c"}

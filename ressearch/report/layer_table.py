@@ -1,4 +1,4 @@
-"""A network part by part: what stands there in words, the shape of its output, and what it costs."""
+"""A network part by part: what it is in words, the shape of its output, and what it costs."""
 
 from collections.abc import Generator, Iterator
 from itertools import groupby
@@ -31,7 +31,7 @@ Shape = tuple[int, ...]
 
 
 class Part(NamedTuple):
-    """Some layers of a network: where they stand, how many like blocks, what they are, what they give and cost.
+    """Some layers of a network: where they are, how many like blocks, what they are, what they give and cost.
 
     num_blocks is None for layers outside of blocks.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ressearch.experiment.objectives import OBJECTIVES
-from ressearch.report.words import duration, network, short_count
+from ressearch.report.formatting import duration, network, short_count
 from ressearch.store.files import LEADERBOARD
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord

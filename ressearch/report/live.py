@@ -17,8 +17,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from ressearch.report.standing import Standing, counts_text, refused_text, standing
-from ressearch.report.words import duration, network
+from ressearch.report.formatting import duration, network
+from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.search.ledger import Tell
 from ressearch.search.session import Start
 from ressearch.store.record import TrialRecord, best_of
@@ -60,7 +60,7 @@ class Display:
         """Return what is to be seen now."""
         with self._lock:
             records = list(self._records.values())
-        now = standing(records)
+        now = summarised(records)
         start = self._start
         return Group(
             Text(f"{start.directory}  {start.question}", style="bold", no_wrap=True, overflow="ellipsis"),
@@ -102,7 +102,7 @@ class Display:
         return table
 
 
-def _best(now: Standing) -> RenderableType:
+def _best(now: StudySummary) -> RenderableType:
     """Return the best network found, and each baseline beside it."""
     if now.found is None and not now.baselines:
         return Text("no trial has finished at full length yet", style="dim")

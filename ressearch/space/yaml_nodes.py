@@ -1,4 +1,4 @@
-"""YAML that knows where it stands: every value keeps its file, line and key path for the error messages."""
+"""YAML with places: every value keeps its file, line and key path for the error messages."""
 
 import re
 from collections.abc import Iterable
@@ -38,17 +38,17 @@ class Entry:
 
     @property
     def is_mapping(self) -> bool:
-        """Whether keys stand here."""
+        """Whether this is a mapping."""
         return isinstance(self.node, yaml.MappingNode)
 
     @property
     def is_list(self) -> bool:
-        """Whether a list stands here."""
+        """Whether this is a list."""
         return isinstance(self.node, yaml.SequenceNode)
 
     @property
     def is_null(self) -> bool:
-        """Whether nothing stands here: null, ~ or no value at all."""
+        """Whether this is nothing: null, ~ or no value at all."""
         return isinstance(self.node, yaml.ScalarNode) and str(self.node.tag).endswith(":null")
 
     def error(self, message: str) -> SpaceError:
@@ -161,7 +161,7 @@ class Entry:
         """Return a scalar of one type; whole numbers pass as float, and nothing else is converted.
 
         Raises:
-            SpaceError: If another type stands here, with the way out of YAML's traps.
+            SpaceError: If it has another type, with the way out of YAML's traps.
         """
         is_trap = kind in (int, float) and self.trap
         got = None if is_trap or self.is_mapping or self.is_list else self.plain
@@ -175,7 +175,7 @@ class Entry:
         """Return one of some names.
 
         Raises:
-            SpaceError: If something else stands here, with the nearest guess.
+            SpaceError: If it is something else, with the nearest guess.
         """
         allowed = list(allowed)
         if not self.is_mapping and not self.is_list and self.plain in allowed:
@@ -189,7 +189,7 @@ class Entry:
 
     @property
     def _quoted_truth(self) -> str:
-        """What to do where true or false stands in quotes, "" elsewhere."""
+        """What to do where true or false is in quotes, "" elsewhere."""
         is_truth = not (self.is_mapping or self.is_list) and str(self.node.value).lower() in ("true", "false")
         return "leave the quotes out" if is_truth else ""
 

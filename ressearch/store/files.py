@@ -1,4 +1,4 @@
-"""What stands where in the directory of a study."""
+"""Files in the directory of a study."""
 
 import json
 import os

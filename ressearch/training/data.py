@@ -141,7 +141,7 @@ def divide(labels: Labels, class_names: tuple[str, ...], source: Source, seed: i
 def stratified_order(labels: Labels, generator: np.random.Generator) -> Labels:
     """A random order of all rows whose every beginning has the classes in their proportions.
 
-    The k-th of a class's n images stands at the share k / n of the way, so that a beginning of any length has,
+    The k-th of a class's n images is at the share k / n of the way, so that a beginning of any length has,
     to within one, its share of each class, and one of length `num_classes` has them all.
     """
     shuffled = generator.permutation(len(labels))

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ressearch.experiment import load_experiment
 from ressearch.report.live import Display, progress
-from ressearch.report.summary import summary
+from ressearch.report.session_summary import session_summary
 from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, failed
 from ressearch.search.ledger import Tell
 from ressearch.search.local_backend import run_in_process
@@ -182,7 +182,7 @@ def test_a_terminal_is_left_as_it_was(space: Path, tmp_path: Path) -> None:
 def test_the_summary_says_how_it_ended(space: Path, tmp_path: Path, trials: int, expected: list[str]) -> None:
     directory = tmp_path / "study"
     outcome = search(space, directory, trials=trials)
-    text = summary(outcome, open_study(directory))
+    text = session_summary(outcome, open_study(directory))
     for part in [*expected, "busy", "overhead", str(directory), "next: ressearch leaderboard"]:
         assert part in text
     assert "interrupted" not in text
@@ -195,7 +195,7 @@ def test_the_summary_of_an_interrupted_run_says_how_to_go_on(space: Path, tmp_pa
         yield from pretend(spec)
 
     outcome = search(space, tmp_path / "study", trials=4, do=interrupted)
-    text = summary(outcome, open_study(tmp_path / "study"))
+    text = session_summary(outcome, open_study(tmp_path / "study"))
     assert "2 of 4 trials finished" in text
     assert "interrupted; the same command carries on" in text
 
@@ -203,4 +203,4 @@ def test_the_summary_of_an_interrupted_run_says_how_to_go_on(space: Path, tmp_pa
 def test_the_summary_says_that_nothing_was_left_to_do(space: Path, tmp_path: Path) -> None:
     search(space, tmp_path / "study", trials=2)
     outcome = search(space, tmp_path / "study", trials=2)
-    assert "nothing was left to train" in summary(outcome, open_study(tmp_path / "study"))
+    assert "nothing was left to train" in session_summary(outcome, open_study(tmp_path / "study"))

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ressearch.report.standing import Standing, counts_text, refused_text, standing
-from ressearch.report.words import duration, network
+from ressearch.report.formatting import duration, network
+from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.store.files import LEADERBOARD, STUDIES
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from ressearch.search.session import Outcome
 
 
-def summary(outcome: "Outcome", study: StudyRecord) -> str:
+def session_summary(outcome: "Outcome", study: StudyRecord) -> str:
     """Return how a session ended, what was found, where it is and what to type next."""
-    return "\n".join(_lines(outcome, standing(study.trials)))
+    return "\n".join(_lines(outcome, summarised(study.trials)))
 
 
-def _lines(outcome: "Outcome", now: Standing) -> Iterator[str]:
+def _lines(outcome: "Outcome", now: StudySummary) -> Iterator[str]:
     yield f"{outcome.num_finished} of {outcome.target} trials finished: {counts_text(now.counts)}"
     yield f"{refused_text(outcome.refused)} in this session"
     if outcome.exhausted:
@@ -41,7 +41,7 @@ def _lines(outcome: "Outcome", now: Standing) -> Iterator[str]:
     yield from _next(outcome.directory, now)
 
 
-def _networks(now: Standing) -> Iterator[str]:
+def _networks(now: StudySummary) -> Iterator[str]:
     if now.best is None:
         yield "no trial within the limits finished at full length, so there is no best network"
     else:
@@ -61,7 +61,7 @@ def _network(trial: TrialRecord) -> str:
     return f"{name}, val_accuracy {trial.val_accuracy:.4f}, {trial.num_params:,} params{outside}, {described}"
 
 
-def _next(directory: Path, now: Standing) -> Iterator[str]:
+def _next(directory: Path, now: StudySummary) -> Iterator[str]:
     files = LEADERBOARD + (", best/ (model.py, weights.safetensors, architecture.yaml)" if now.best else "")
     yield f"in {directory}: {files}"
     yield ""

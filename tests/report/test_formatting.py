@@ -15,7 +15,7 @@ from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.survival import DropPath
 from ressearch.arch.transforms import Transform
 from ressearch.arch.widening import Widening
-from ressearch.report.words import duration, network, short_count
+from ressearch.report.formatting import duration, network, short_count
 
 
 def test_a_network_of_the_literature() -> None:

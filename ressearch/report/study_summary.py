@@ -1,4 +1,4 @@
-"""Where a search stands: counts, the best network, and whether it beats the baselines."""
+"""What a search has come to: counts, the best network, and whether it beats the baselines."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from ressearch.store.record import TrialRecord, best_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class StudySummary:
     """What the trials of a study come to.
 
     counts: finished trials by state.
@@ -28,11 +28,11 @@ class Standing:
         return self.found.val_accuracy - baseline.val_accuracy
 
 
-def standing(trials: Iterable[TrialRecord]) -> Standing:
+def summarised(trials: Iterable[TrialRecord]) -> StudySummary:
     """Take stock of trials."""
     trials = list(trials)
     baselines = [trial for trial in trials if trial.baseline and trial.state == "complete"]
-    return Standing(
+    return StudySummary(
         counts=Counter(trial.state for trial in trials if trial.is_finished),
         best=best_of(trials),
         found=best_of([trial for trial in trials if not trial.baseline]),

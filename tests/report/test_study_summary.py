@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 import pytest
 
-from ressearch.report.standing import counts_text, refused_text, standing
+from ressearch.report.study_summary import counts_text, refused_text, summarised
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord
 
 
 def test_only_finished_trials_are_counted(study: StudyRecord) -> None:
-    now = standing(study.trials)
+    now = summarised(study.trials)
     assert counts_text(now.counts) == "4 complete, 2 pruned, 1 failed"
 
 
 def test_the_best_found_is_compared_with_every_baseline(study: StudyRecord) -> None:
-    now = standing(study.trials)
+    now = summarised(study.trials)
     assert now.found is not None
     assert now.found.number == 4
     differences = {trial.baseline: now.difference(trial) for trial in now.baselines}
@@ -24,7 +24,7 @@ def test_the_best_found_is_compared_with_every_baseline(study: StudyRecord) -> N
 
 
 def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
-    now = standing([record(0, [0.9], baseline="resnet-8"), record(1, [0.8])])
+    now = summarised([record(0, [0.9], baseline="resnet-8"), record(1, [0.8])])
     assert now.best is not None
     assert now.found is not None
     assert (now.best.number, now.found.number) == (0, 1)
@@ -32,7 +32,7 @@ def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
 
 def test_without_a_trial_of_the_search_there_is_no_difference(record: Callable[..., TrialRecord]) -> None:
     baseline = record(0, [0.9], baseline="resnet-8")
-    now = standing([baseline, record(1, [0.8], state="pruned")])
+    now = summarised([baseline, record(1, [0.8], state="pruned")])
     assert now.found is None
     assert now.difference(baseline) is None
 
