@@ -1,6 +1,6 @@
 """A space with all that a study of it needs: images, recipe, objectives, sampler, scheduler, budget. No torch."""
 
-from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session
+from ressearch.experiment.experiment import Budget, Experiment, Fidelity, Origin, Resources, Session
 from ressearch.experiment.loader import load_experiment
 from ressearch.experiment.objectives import OBJECTIVES, Objective
 
@@ -8,6 +8,7 @@ __all__ = [
     "OBJECTIVES",
     "Budget",
     "Experiment",
+    "Fidelity",
     "Objective",
     "Origin",
     "Resources",

@@ -45,6 +45,18 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fidelity:
+    """How closely trials are looked at; only trials of one fidelity are compared.
+
+    num_images: training images; None is all of them. resolution: pixels of a side.
+    """
+
+    epochs: int
+    num_images: int | None
+    resolution: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Origin:
     """Where an experiment comes from. `text` is the YAML as it was read, `question` its first comment line."""
 
@@ -67,8 +79,7 @@ class Session:
 class Experiment:
     """What a YAML file says. All but `origin` and `session` stays the same for the whole life of a study.
 
-    recipe: fixed fields and, for the searched ones, their defaults. Its epochs are the fidelity at which trials are
-        compared; resolution and number of images are with `images`.
+    recipe: fixed fields and, for the searched ones, their defaults.
     seed: of the study: which images validate, what samplers draw, and every trial's own seed follow from it.
     """
 
@@ -95,6 +106,11 @@ class Experiment:
     def name(self) -> str:
         """The file's name without its ending."""
         return Path(self.origin.path).stem or "experiment"
+
+    @property
+    def fidelity(self) -> Fidelity:
+        """What trials are trained at, as recipe and images say."""
+        return Fidelity(epochs=self.recipe.epochs, num_images=self.images.subset, resolution=self.shape.resolution)
 
     @cached_property
     def shape(self) -> ImageShape:

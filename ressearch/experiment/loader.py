@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ressearch.arch import named
-from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session
+from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session, name_in
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.samplers import SAMPLERS
 from ressearch.schedulers import SCHEDULERS
@@ -105,8 +105,7 @@ def check_fit(experiment: Experiment, trials: int | None = None) -> None:
         rows, settings = (SAMPLERS, experiment.sampler) if name == "sampler" else (SCHEDULERS, experiment.scheduler)
         if first_word in vars(settings):
             raise _placed(experiment, (name, first_word), reason)
-        yaml_name = next((key for key, row in rows.items() if type(settings) is row), type(settings).__name__)
-        raise _placed(experiment, (name, "name"), f"{yaml_name} {reason}")
+        raise _placed(experiment, (name, "name"), f"{name_in(rows, settings)} {reason}")
 
 
 def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:

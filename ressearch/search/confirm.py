@@ -155,9 +155,7 @@ def confirm_study(
         StudyError: If the study is missing or in use, or no trial of it is complete.
         ValueError: If there are no test images.
     """
-    for name, value in {"top": top, "seeds": num_seeds, "epochs": epochs or 1}.items():
-        if value < 1:
-            raise ValueError(f"{name} >= 1 must hold, got {value}")
+    _check_positive(top=top, seeds=num_seeds, epochs=epochs)
     study = open_study(directory)
     terms = kept_terms(directory)
     fields = {key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")}
@@ -182,6 +180,12 @@ def confirm_study(
         Confirmed(contestant=contestant, accuracies=_accuracies(ledger.records.values(), contestant.name, seeds))
         for contestant in contestants
     ]
+
+
+def _check_positive(**numbers: int | None) -> None:
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise ValueError(f"{name} >= 1 must hold, got {value}")
 
 
 def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_images: int | None) -> list[Contestant]:

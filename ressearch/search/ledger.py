@@ -18,13 +18,16 @@ class Ledger:
 
     Attributes:
         records: Trials of all sessions.
+        ended: Trials that ended since the ledger was opened.
         store: Where they are kept.
+        tell: Told of every change from now on.
     """
 
-    def __init__(self, store: TrialStore, tell: Tell) -> None:
+    def __init__(self, store: TrialStore, tell: Tell = lambda _: None) -> None:
         self.store = store
+        self.tell = tell
+        self.ended: list[TrialRecord] = []
         self.records = {record.number: record for record in _without_leftovers(store)}
-        self._tell = tell
 
     @property
     def next_number(self) -> int:
@@ -61,6 +64,7 @@ class Ledger:
     def close(self, record: TrialRecord) -> TrialRecord:
         """Write how a trial has ended; it needs its checkpoint no longer."""
         closed = self._changed(self.store.close(record))
+        self.ended.append(closed)
         self.store.checkpoint_file(closed.number).unlink(missing_ok=True)
         return closed
 
@@ -70,7 +74,7 @@ class Ledger:
 
     def _changed(self, record: TrialRecord) -> TrialRecord:
         self.records[record.number] = record
-        self._tell(record)
+        self.tell(record)
         return record
 
 

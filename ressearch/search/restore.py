@@ -27,7 +27,7 @@ class Waiting:
 
 def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rule:
     """Return the scheduler's rule with all that earlier sessions saw."""
-    rule = experiment.scheduler.start(experiment.recipe.epochs)
+    rule = experiment.scheduler.start(experiment.fidelity.epochs)
     for record in records:
         if record.is_finished or record.state == "paused":
             for epoch in record.curve:

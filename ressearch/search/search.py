@@ -63,7 +63,7 @@ class Search:
         """Record an epoch and ask the scheduler; a baseline is trained to the end: stopping it would tell nothing."""
         record = self.ledger.advance(number, progress)
         epoch, value = progress.epoch.epoch, progress.epoch.val_accuracy
-        if epoch >= self._experiment.recipe.epochs:
+        if epoch >= self._experiment.fidelity.epochs:
             return Decision.GO
         if record.baseline:
             self._rule.record(number, epoch, value)
@@ -82,7 +82,7 @@ class Search:
             StudyError: When trial after trial breaks down.
         """
         record = ended(self.ledger.records[number], result)
-        assert result.reason or record.epochs == self._experiment.recipe.epochs, "it was cut short for no reason"
+        assert result.reason or record.epochs == self._experiment.fidelity.epochs, "it was cut short for no reason"
         self._close(record)
         if result.reason not in BREAKDOWNS:
             self._breakdowns_in_a_row = 0

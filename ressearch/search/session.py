@@ -1,14 +1,9 @@
 """One session of a study: open its directory, search on a backend, account for it."""
 
-import os
-import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +12,13 @@ from ressearch.experiment.loader import check_feasible, check_fit, load_experime
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
+from ressearch.search.provenance import command, new_manifest
 from ressearch.search.search import Search
 from ressearch.store.files import MANIFEST, SPACE, StudyError, is_study, read_manifest, write_manifest
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import TrialRecord
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, load, prepare
+from ressearch.training.data import Prepared, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,26 +93,18 @@ def run_session(
         _check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
         manifest = _opened(store, experiment, images)
-        told: list[Tell] = []  # the display opens when the trials are restored, and is told from then on
-        ledger = Ledger(store, lambda record: _pass_on(told, record))
-        search = Search(experiment, ledger, images, target=target)
-        before, started = {record.number for record in ledger.records.values() if not record.is_open}, time.time()
+        search = Search(experiment, Ledger(store), images, target=target)
+        started = time.time()
         try:
-            if ledger.open() or ledger.num_finished < target:
-                with observe(_start(experiment, search)) as tell, writable(str(directory)):
-                    told.append(tell)
-                    backend(search)
+            _run(search, backend, experiment, observe)
         finally:
-            with suppress(StudyError), writable(str(directory)):  # the first error has been reported
-                search.interrupt()
-            ended = [record for record in ledger.records.values() if not record.is_open and record.number not in before]
-            summary = account(ended, search.num_workers, time.time() - started)
-            if ended:
-                manifest["sessions"].append({"command": _command(), **summary})
+            summary = account(search.ledger.ended, search.num_workers, time.time() - started)
+            if search.ledger.ended:
+                manifest["sessions"].append({"command": command(), **summary})
                 write_manifest(directory, manifest)
     return Outcome(
         directory=directory,
-        num_finished=ledger.num_finished,
+        num_finished=search.ledger.num_finished,
         target=target,
         exhausted=search.exhausted,
         refused=dict(search.candidates.refused),
@@ -124,9 +112,25 @@ def run_session(
     )
 
 
-def _pass_on(told: list[Tell], record: TrialRecord) -> None:
-    for tell in told:
-        tell(record)
+def _run(search: Search, backend: Backend, experiment: Experiment, observe: Observe) -> None:
+    """Show and do all trials that are left, if any; whatever happens, none is left running."""
+    ledger, where = search.ledger, str(search.ledger.store.directory)
+    if not ledger.open() and ledger.num_finished >= search.target:
+        return
+    start = Start(
+        directory=ledger.store.directory,
+        question=experiment.origin.question,
+        target=search.target,
+        num_epochs=experiment.fidelity.epochs,
+        records=tuple(ledger.records.values()),
+        refused=search.candidates.refused,
+    )
+    try:
+        with observe(start) as ledger.tell, writable(where):
+            backend(search)
+    finally:
+        with suppress(StudyError), writable(where):  # the first error has been reported
+            search.interrupt()
 
 
 def account(ended: list[TrialRecord], num_workers: int, seconds: float) -> dict[str, float]:
@@ -203,7 +207,7 @@ def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict
         (store.directory / SPACE).write_text(experiment.origin.text)
     if (store.directory / MANIFEST).is_file():
         return read_manifest(store.directory)
-    manifest = _manifest(experiment, images)
+    manifest = new_manifest(experiment, images)
     write_manifest(store.directory, manifest)
     return manifest
 
@@ -211,56 +215,3 @@ def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict
 def _says(origin: Origin, experiment: Experiment) -> bool:
     """Tell whether the YAML that an experiment was read from still says all of it: Python may have changed it since."""
     return bool(origin.text) and parse_experiment(origin.text, origin.path) == experiment
-
-
-def _start(experiment: Experiment, search: Search) -> Start:
-    return Start(
-        directory=search.ledger.store.directory,
-        question=experiment.origin.question,
-        target=search.target,
-        num_epochs=experiment.recipe.epochs,
-        records=tuple(search.ledger.records.values()),
-        refused=search.candidates.refused,
-    )
-
-
-def _manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "space": experiment.name,
-        "question": experiment.origin.question,
-        "command": _command(),
-        "seed": experiment.seed,
-        "shape": asdict(experiment.shape),
-        "normalisation": load(images, "cpu").normalisation,
-        "epochs": experiment.recipe.epochs,
-        "objectives": list(experiment.objectives),
-        "commit": _commit(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("torch", "torchvision", "optuna", "ray")},
-        },
-        "device": _device(),
-        "sessions": [],
-    }
-
-
-def _command() -> str:
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def _commit() -> str | None:
-    """Return the commit of the code that runs, None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
-
-
-def _device() -> dict[str, Any]:
-    import torch
-
-    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
-    return {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count(), "gpus": gpus}

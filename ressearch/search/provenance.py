@@ -1,0 +1,58 @@
+"""Where results come from: the manifest of a study, with versions, machine, commit and command."""
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ressearch.experiment import Experiment
+from ressearch.training.data import Prepared, load
+
+
+def new_manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
+    """Return the manifest that a study begins with."""
+    return {
+        "version": 1,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "space": experiment.name,
+        "question": experiment.origin.question,
+        "command": command(),
+        "seed": experiment.seed,
+        "shape": asdict(experiment.shape),
+        "normalisation": load(images, "cpu").normalisation,
+        "epochs": experiment.fidelity.epochs,
+        "objectives": list(experiment.objectives),
+        "commit": _commit(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("torch", "torchvision", "optuna", "ray")},
+        },
+        "device": _device(),
+        "sessions": [],
+    }
+
+
+def command() -> str:
+    """Return the command line of this process."""
+    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+
+
+def _commit() -> str | None:
+    """Return the commit of the code that runs, None outside a checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _device() -> dict[str, Any]:
+    gpus = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return {"machine": platform.machine(), "system": platform.platform(), "cpus": os.cpu_count(), "gpus": gpus}
