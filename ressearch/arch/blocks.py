@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from ressearch.arch.architecture import BlockShape, InfeasibleError, Stage
 from ressearch.arch.layers import Act, Activation, Conv, Dropout, Norm, Path, SqueezeExcite
-from ressearch.arch.merges import Merge, Merged
+from ressearch.arch.merges import Meeting, Merge, Merged
 from ressearch.arch.options import name_of
 from ressearch.arch.plan_tree import Block
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
@@ -100,8 +100,18 @@ def _shortcut(shape: BlockShape) -> Path | None:
 
 
 def _merged(shape: BlockShape) -> Merged:
+    stage = shape.stage
+    meeting = Meeting(
+        shape.c_in,
+        shape.c_out,
+        shape.stride,
+        shortcut_scale=stage.shortcut_scale,
+        branch_scale=stage.branch_scale,
+        gate_bias=stage.gate_bias,
+        shortcut_dropout=stage.shortcut_dropout,
+    )
     try:
-        return shape.stage.merge.merged(shape)
+        return stage.merge.merged(meeting)
     except ValueError as error:
         raise InfeasibleError("merge", str(error)) from None
 

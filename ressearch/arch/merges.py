@@ -1,19 +1,28 @@
 """Merges: how branch F(x) and shortcut h(x) become one. One function and one enum row each.
 
-A merge maps the shape of a block to what is appended to branch and shortcut before they are added, and to the gate that
-weighs them. Its numbers are fields of the stage, which say there which merges read them. The YAML name is the member
-name in lower case and the first line of the function's docstring is its help text.
+A merge maps what both bring to their meeting to what is appended to branch and shortcut before they are added, and to
+the gate that weighs them. Its numbers are fields of the stage, which say there which merges read them. The YAML name is
+the member name in lower case and the first line of the function's docstring is its help text.
 """
 
 from collections.abc import Callable
 from enum import unique
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ressearch.arch.layers import Gate, Path, Scale, UnscaledDropout
 from ressearch.arch.options import Option, first_line
 
-if TYPE_CHECKING:
-    from ressearch.arch.architecture import BlockShape
+
+class Meeting(NamedTuple):
+    """The shape of a block where branch and shortcut meet, and the numbers of its stage that merges read."""
+
+    c_in: int
+    c_out: int
+    stride: int
+    shortcut_scale: float
+    branch_scale: float
+    gate_bias: float
+    shortcut_dropout: float
 
 
 class Merged(NamedTuple):
@@ -24,7 +33,7 @@ class Merged(NamedTuple):
     gate: Gate | None = None
 
 
-def add(shape: "BlockShape") -> Merged:  # noqa: ARG001 - one signature for all merges
+def add(meeting: Meeting) -> Merged:  # noqa: ARG001 - one signature for all merges
     """Add: F(x) + h(x).
 
     Source: He et al. 2015, arXiv:1512.03385, equation 1.
@@ -32,7 +41,7 @@ def add(shape: "BlockShape") -> Merged:  # noqa: ARG001 - one signature for all 
     return Merged()
 
 
-def constant_scale(shape: "BlockShape") -> Merged:
+def constant_scale(meeting: Meeting) -> Merged:
     """Constants on both: branch_scale F(x) + shortcut_scale h(x); a shortcut scaled by 0 is a plain block.
 
     Raises:
@@ -40,13 +49,12 @@ def constant_scale(shape: "BlockShape") -> Merged:
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    stage = shape.stage
-    if stage.branch_scale == 0:
+    if meeting.branch_scale == 0:
         raise ValueError("branch_scale 0 leaves nothing to learn")
-    return Merged(_scale(stage.branch_scale), None if stage.shortcut_scale == 0 else _scale(stage.shortcut_scale))
+    return Merged(_scale(meeting.branch_scale), None if meeting.shortcut_scale == 0 else _scale(meeting.shortcut_scale))
 
 
-def exclusive_gate(shape: "BlockShape") -> Merged:
+def exclusive_gate(meeting: Meeting) -> Merged:
     """A learned gate shares out between both: g(x) F(x) + (1 - g(x)) h(x).
 
     Where the shape changes the gate follows it as a strided 1x1 convolution and weighs the changed shortcut: the
@@ -54,23 +62,23 @@ def exclusive_gate(shape: "BlockShape") -> Merged:
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1, after highway networks.
     """
-    return Merged(gate=_gate(shape, exclusive=True))
+    return Merged(gate=_gate(meeting, exclusive=True))
 
 
-def shortcut_only_gate(shape: "BlockShape") -> Merged:
+def shortcut_only_gate(meeting: Meeting) -> Merged:
     """A learned gate on the shortcut alone: F(x) + (1 - g(x)) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    return Merged(gate=_gate(shape, exclusive=False))
+    return Merged(gate=_gate(meeting, exclusive=False))
 
 
-def dropout(shape: "BlockShape") -> Merged:
+def dropout(meeting: Meeting) -> Merged:
     """Dropout on the shortcut, without the usual division by 1 - rate: its expectation is (1 - rate) h(x).
 
     Source: He et al. 2016, arXiv:1603.05027, section 3.1 and table 1.
     """
-    rate = float(shape.stage.shortcut_dropout)
+    rate = float(meeting.shortcut_dropout)
     return Merged(shortcut=(UnscaledDropout(rate),) if rate else ())
 
 
@@ -78,15 +86,15 @@ def _scale(factor: float) -> Path:
     return (Scale(float(factor)),) if factor != 1 else ()
 
 
-def _gate(shape: "BlockShape", *, exclusive: bool) -> Gate:
-    return Gate(shape.c_in, shape.c_out, shape.stride, float(shape.stage.gate_bias), exclusive)
+def _gate(meeting: Meeting, *, exclusive: bool) -> Gate:
+    return Gate(meeting.c_in, meeting.c_out, meeting.stride, float(meeting.gate_bias), exclusive)
 
 
 @unique
 class Merge(Option):
     """The merges of the family.
 
-    merged(shape): what the merge adds to a block of that shape.
+    merged(meeting): what the merge adds to a block.
     """
 
     ADD = (add,)
@@ -95,6 +103,6 @@ class Merge(Option):
     SHORTCUT_ONLY_GATE = (shortcut_only_gate,)
     DROPOUT = (dropout,)
 
-    def __init__(self, merged: Callable[["BlockShape"], Merged]) -> None:
+    def __init__(self, merged: Callable[[Meeting], Merged]) -> None:
         super().__init__(first_line(merged))
         self.merged = merged
