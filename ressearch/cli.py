@@ -247,7 +247,10 @@ def confirm(
         print("\nressearch: ended; the same command carries on", file=sys.stderr)
         raise typer.Exit(130) from None
     print(f"\n{confirmation_table(rows)}", flush=True)
-    if any(len(row.accuracies) < seeds for row in rows):
+    for row in rows:
+        for failure in row.failures:
+            print(f"{row.contestant.name}: a training failed: {failure}", flush=True)
+    if any(len(row.accuracies) + len(row.failures) < seeds for row in rows):
         print("\nnot all trainings are done; the same command carries on", flush=True)
         raise typer.Exit(130)
 

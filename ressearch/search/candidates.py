@@ -37,6 +37,7 @@ class CandidateSource:
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)
         self._seen: set[str] = set()
+        self._is_small = not experiment.space.continuous and experiment.space.size <= MAX_SCANNED
         self._scan = experiment.space.enumerate() if self._is_small else iter(())
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
@@ -77,11 +78,6 @@ class CandidateSource:
                 return candidate
         tried = (self._tried(params)[0] for params in self._scan)
         return next((candidate for candidate in tried if candidate), None)
-
-    @property
-    def _is_small(self) -> bool:
-        space = self._experiment.space
-        return not space.continuous and space.size <= MAX_SCANNED
 
     def _tried(self, params: Mapping[str, Value]) -> tuple[Candidate | None, str]:
         """Return the candidate of a point, or the rule that refuses it."""

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -34,10 +34,15 @@ class Contestant:
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmed:
-    """What came of a contestant: test accuracies (0..1), one for each seed that was trained to the end."""
+    """What came of a contestant.
+
+    accuracies: on the test images (0..1), one for each seed that was trained to the end.
+    failures: why other trainings failed; they are not tried again.
+    """
 
     contestant: Contestant
     accuracies: tuple[float, ...]
+    failures: tuple[str, ...] = ()
 
     @property
     def mean(self) -> float | None:
@@ -177,7 +182,7 @@ def confirm_study(
         finally:
             work.interrupt()
     return [
-        Confirmed(contestant=contestant, accuracies=_accuracies(ledger.records.values(), contestant.name, seeds))
+        _confirmed(contestant, [record for record in ledger.records.values() if record.group == contestant.name], seeds)
         for contestant in contestants
     ]
 
@@ -222,10 +227,12 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
     return contestants
 
 
-def _accuracies(records: Iterable[TrialRecord], name: str, seeds: Sequence[int]) -> tuple[float, ...]:
-    by_seed = {
-        record.seed: (record.measures or {}).get(MEASURE)
-        for record in records
-        if record.group == name and record.state == "complete"
-    }
-    return tuple(value for seed in seeds if (value := by_seed.get(seed)) is not None)
+def _confirmed(contestant: Contestant, records: Sequence[TrialRecord], seeds: Sequence[int]) -> Confirmed:
+    """Gather the trainings of a contestant, in the order of the seeds."""
+    by_seed = {record.seed: record for record in records if record.is_finished}
+    done = [by_seed[seed] for seed in seeds if seed in by_seed]
+    return Confirmed(
+        contestant=contestant,
+        accuracies=tuple(record.measures[MEASURE] for record in done if record.measures and MEASURE in record.measures),
+        failures=tuple(record.message or "" for record in done if record.state == "failed"),
+    )

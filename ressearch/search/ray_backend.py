@@ -164,7 +164,9 @@ class Bridge:
 
     def receive(self, trial_id: str, event: Progress | TrialResult) -> bool:
         """Pass an event on; return whether the trial goes on."""
-        number = self._running[trial_id]
+        number = self._running.get(trial_id)
+        if number is None:
+            return False  # it has been stopped
         if isinstance(event, Progress):
             goes_on = self._work.report(number, event) is Decision.GO
         else:

@@ -129,10 +129,7 @@ def opened(url: str, *, name: str | None, part: str | None, writes: bool = False
     Raises:
         RuntimeError: If there should be one study, and there is another number of them.
     """
-    storage = RDBStorage(url)
-    if writes and storage.engine.dialect.name == "sqlite":
-        sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
-        storage.engine.dispose()  # connections opened before the listener are replaced
+    storage = _storage(url, writes=writes)
     names = [study.study_name for study in storage.get_all_studies() if study.user_attrs.get(PART) == part]
     if name is not None:
         names = [found for found in names if found == name]
@@ -145,14 +142,15 @@ def opened(url: str, *, name: str | None, part: str | None, writes: bool = False
 
 def created(url: str, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
     """Add an empty study to a database; `objectives` are directions by name, which the dashboard calls the axes."""
-    storage = RDBStorage(url)
+    storage = _storage(url)
     study = optuna.create_study(storage=storage, study_name=name, directions=list(objectives.values()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         study.set_metric_names(list(objectives))
     for attribute, value in attributes.items():
         study.set_user_attr(attribute, value)
-    storage.engine.dispose()
+    if isinstance(storage, RDBStorage):
+        storage.engine.dispose()  # the file is about to be renamed
 
 
 def created_file(path: Path, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
@@ -190,6 +188,15 @@ def writable(where: str) -> Iterator[None]:
             f"{where}: the study cannot be written ({_first_line(error)}); what was written is safe: "
             "make room and run the same command again"
         ) from error
+
+
+def _storage(url: str, *, writes: bool = False) -> BaseStorage:
+    """Return Optuna's storage behind a URL."""
+    storage = RDBStorage(url)
+    if writes and storage.engine.dialect.name == "sqlite":
+        sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
+        storage.engine.dispose()  # connections opened before the listener are replaced
+    return storage
 
 
 def _first_line(error: BaseException) -> str:

@@ -111,6 +111,7 @@ def test_a_training_that_fails_is_left_out_and_one_that_is_cut_off_is_trained_ag
     rows = confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=None, subset=None)
     assert len(given) == 3  # the one that failed for a reason of its own is not tried again
     assert [len(row.accuracies) for row in rows] == [0, 1, 1, 1]
+    assert [row.failures for row in rows] == [("nan",), (), (), ()]
 
 
 def test_a_breakdown_ends_the_confirmation(study: StudyRecord) -> None:
