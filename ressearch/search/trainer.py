@@ -33,9 +33,8 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
     def seconds() -> float:
         return spec.seconds + time.perf_counter() - started
 
-    def ended(reason: str | None, message: str = "", measures: Mapping[str, float] | None = None) -> TrialResult:
-        known = {"curve": tuple(curve), "seconds": seconds()}
-        return TrialResult(measures=measures or {}, reason=reason, message=message, **known)  # type: ignore[arg-type]
+    def result(measures: Mapping[str, float], reason: str | None = None, message: str = "") -> TrialResult:
+        return TrialResult(measures=measures, curve=tuple(curve), seconds=seconds(), reason=reason, message=message)
 
     try:
         _return_memory()
@@ -53,11 +52,11 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
         if spec.weights is not None:
             _save(network.state_dict(), spec.weights)
     except TrainingError as error:
-        yield ended(error.reason, str(error))
+        yield result({}, error.reason, str(error))
     except Exception as error:  # a trial may fail in any way; the run goes on
-        yield ended("error", f"{type(error).__name__}: {error}")
+        yield result({}, "error", f"{type(error).__name__}: {error}")
     else:
-        yield ended(None, measures=measures)
+        yield result(measures)
 
 
 def _prepared(spec: TrialSpec, device: torch.device) -> tuple[Images, nn.Module]:
