@@ -59,8 +59,13 @@ def _style(architecture: Architecture) -> Style:
 
 
 def _stochastic_depth(architecture: Architecture) -> StochasticDepth:
-    is_off = architecture.drop_path is DropPath.NONE or not architecture.drop_path_rate
-    return StochasticDepth() if is_off else StochasticDepth(architecture.drop_path, architecture.drop_path_rate)
+    """Return the rule and its rate; rules that come to the same, as for a single block, are one."""
+    rate, num_blocks = architecture.drop_path_rate, len(architecture.blocks)
+    survival = architecture.drop_path.survival(rate, num_blocks)
+    if not survival:
+        return StochasticDepth()
+    rule = next(rule for rule in DropPath if rule.survival(rate, num_blocks) == survival)
+    return StochasticDepth(rule, rate)
 
 
 def _initialisation(architecture: Architecture) -> Initialisation:

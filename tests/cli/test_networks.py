@@ -139,7 +139,7 @@ def test_list_names_every_axis_and_every_value(call: Call) -> None:
 def test_list_guesses(call: Call) -> None:
     ended = call("list", "architecture")
     assert ended.code == 1
-    assert "got 'architecture', expected one of architectures, axes, stem" in ended.err
+    assert "got 'architecture', expected one of architectures, axes, samplers" in ended.err
     assert "did you mean 'architectures'?" in ended.err
 
 
