@@ -261,7 +261,7 @@ def export(
 
     suffix = "" if format == "module" else f"-{format}"
     if trial is not None:
-        study = open_study(str(what))
+        study = open_study(_path(what))
         record = study.trial(trial)
         default = study.directory / EXPORTS / f"{record.number:06d}{suffix}"
         target = Path(directory) if directory is not None else default
@@ -291,7 +291,7 @@ def show(
     from ressearch.store.study_record import open_study
 
     if trial is not None:
-        study = open_study(str(what))
+        study = open_study(_path(what))
         record = study.trial(trial)
         title = f"trial {record.number} of {study.name}"
         return architecture_table(record.build_architecture(), study.shape, title=title, every_layer=every_layer)
@@ -318,6 +318,17 @@ def _experiment(experiment: "Experiment | str | Path") -> "Experiment":
     from ressearch.experiment import Experiment, load_experiment
 
     return experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+
+
+def _path(study: "str | Path | Architecture") -> str | Path:
+    """Return what names a study.
+
+    Raises:
+        ValueError: If an architecture is given, which has no trials.
+    """
+    if isinstance(study, str | Path):
+        return study
+    raise ValueError("a trial belongs to a study, got an architecture; leave the trial out")
 
 
 def _found(what: "str | Path | Architecture") -> "tuple[str, Architecture, ImageShape]":

@@ -15,12 +15,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ressearch.experiment import Experiment, Resources, Session, load_experiment
-from ressearch.search.backends import backend_named
 from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec
+from ressearch.search.ray_backend import run_on_ray
 from ressearch.search.session import run_session
 from ressearch.space import Space
 from ressearch.store.distributions import distribution_of
@@ -62,7 +63,7 @@ def experiment(workers: int) -> Experiment:
 def ours(seconds: float, trials: int, workers: int) -> tuple[float, float]:
     """Return busy share and overhead per trial in seconds of worker time."""
     with tempfile.TemporaryDirectory() as scratch:
-        backend = backend_named("ray", sleeper(seconds))
+        backend = partial(run_on_ray, do=sleeper(seconds))
         summary = run_session(experiment(workers), Path(scratch) / "study", backend, trials=trials).summary
     return summary["busy_share"], summary["overhead_per_trial"]
 

@@ -199,3 +199,10 @@ def test_export_and_show_take_what_python_has(study: Path, tmp_path: Path) -> No
     assert ressearch.show(study, "best") is not None
     assert ressearch.show("resnet-20") is not None
     assert ressearch.show(ressearch.named("wrn-16-4"), every_layer=True) is not None
+
+
+def test_a_trial_belongs_to_a_study(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="a trial belongs to a study, got an architecture; leave the trial out"):
+        ressearch.export(ressearch.named("resnet-8"), "best", tmp_path / "out")
+    with pytest.raises(ValueError, match="a trial belongs to a study"):
+        ressearch.show(ressearch.named("resnet-8"), 0)

@@ -161,7 +161,7 @@ class Experiment:
         recipe = {name: value for name, value in asdict(self.recipe).items() if name not in self.space.searched_recipe}
         parts = {
             **space,
-            "data": self.images.to_dict(),
+            "data": {**asdict(self.images), "root": None if self.images.root is None else str(self.images.root)},
             "recipe": {**recipe, **space["recipe"]},
             "objectives": list(self.objectives),
             "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},

@@ -319,3 +319,15 @@ def test_every_objective_has_a_direction_and_a_summary() -> None:
     for objective in OBJECTIVES.values():
         assert objective.direction in ("maximize", "minimize")
         assert objective.summary
+
+
+def test_a_relative_root_of_the_images_is_kept_as_it_is_written(good: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study and its images may move together."""
+    experiment = parse_experiment(good, "space.yaml")
+    here = replace(experiment, images=Source(name="folder", root=Path("photos")))
+    kept = here.terms()
+    assert kept["data.root"] == "photos"
+    monkeypatch.chdir("/")
+    assert here.changed_since(kept) is None
+    there = replace(experiment, images=Source(name="folder", root=Path("other")))
+    assert there.changed_since(kept) == "data.root is other, and was photos"
