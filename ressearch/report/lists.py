@@ -33,8 +33,10 @@ def listed(what: str) -> RenderableType:
 
 
 def _samplers() -> Table:
-    rows = ((name, _first_line(row), _abilities(row), _options(row)) for name, row in SAMPLERS.items())
-    return _table(("sampler", "what it does", "not for", "options"), rows)
+    rows = (
+        (name, _first_line(row), _abilities(row), ", ".join(row.needs), _options(row)) for name, row in SAMPLERS.items()
+    )
+    return _table(("sampler", "what it does", "not for", "needs", "options"), rows)
 
 
 def _schedulers() -> Table:

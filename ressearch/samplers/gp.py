@@ -16,6 +16,7 @@ class Gp(SamplerSettings):
     Source: Jones et al. 1998, doi:10.1023/A:1008306431147.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ("scipy",)
     handles_conditions: ClassVar[bool] = False
     max_trials: ClassVar[int | None] = 300
 
