@@ -96,7 +96,7 @@ def run_session(
         search = Search(experiment, Ledger(store), images, target=target)
         started = time.time()
         try:
-            _run(search, backend, experiment, observe)
+            _run(search, backend, observe, _start(search, experiment, directory))
         finally:
             summary = account(search.ledger.ended, search.num_workers, time.time() - started)
             if search.ledger.ended:
@@ -112,19 +112,22 @@ def run_session(
     )
 
 
-def _run(search: Search, backend: Backend, experiment: Experiment, observe: Observe) -> None:
-    """Show and do all trials that are left, if any; whatever happens, none is left running."""
-    ledger, where = search.ledger, str(search.ledger.store.directory)
-    if not ledger.open() and ledger.num_finished >= search.target:
-        return
-    start = Start(
-        directory=ledger.store.directory,
+def _start(search: Search, experiment: Experiment, directory: Path) -> Start:
+    return Start(
+        directory=directory,
         question=experiment.origin.question,
         target=search.target,
         num_epochs=experiment.fidelity.epochs,
-        records=tuple(ledger.records.values()),
+        records=tuple(search.ledger.records.values()),
         refused=search.candidates.refused,
     )
+
+
+def _run(search: Search, backend: Backend, observe: Observe, start: Start) -> None:
+    """Show and do all trials that are left, if any; whatever happens, none is left running."""
+    ledger, where = search.ledger, str(start.directory)
+    if not ledger.open() and ledger.num_finished >= search.target:
+        return
     try:
         with observe(start) as ledger.tell, writable(where):
             backend(search)

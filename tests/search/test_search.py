@@ -488,6 +488,7 @@ def test_displays_are_told_of_every_change(write_space: WriteSpace, scripted: Sc
     run_session(load_experiment(path), path.parent / "study", backend, trials=1, observe=observe)
     assert told == [(0, "running", 0), (0, "running", 1), (0, "running", 2), (0, "complete", 2)]
     assert (starts[0].target, starts[0].num_epochs, starts[0].records) == (1, 2, ())
+    assert starts[0].directory == path.parent / "study"  # as it was given
     run_session(load_experiment(path), path.parent / "study", backend, trials=2, observe=observe)
     assert [record.number for record in starts[1].records] == [0]
     assert {number for number, _, _ in told[4:]} == {1}
