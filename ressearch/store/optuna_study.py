@@ -40,10 +40,6 @@ class OptunaStudy:
         """What is kept of the study as a whole."""
         return self._study.user_attrs
 
-    def set_attribute(self, name: str, value: Any) -> None:
-        """Keep a JSON value of the study as a whole."""
-        self._study.set_user_attr(name, value)
-
     def trials(self) -> list[FrozenTrial]:
         """Read all trials."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
