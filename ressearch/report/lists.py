@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.arch import AXES
+from ressearch.arch.options import first_line
 from ressearch.experiment import OBJECTIVES
 from ressearch.messages import expected
 from ressearch.report.axes_table import axes_table, axis_table
@@ -34,13 +35,13 @@ def listed(what: str) -> RenderableType:
 
 def _samplers() -> Table:
     rows = (
-        (name, _first_line(row), _abilities(row), ", ".join(row.needs), _options(row)) for name, row in SAMPLERS.items()
+        (name, first_line(row), _abilities(row), ", ".join(row.needs), _options(row)) for name, row in SAMPLERS.items()
     )
     return _table(("sampler", "what it does", "not for", "needs", "options"), rows)
 
 
 def _schedulers() -> Table:
-    rows = ((name, _first_line(row), _options(row)) for name, row in SCHEDULERS.items())
+    rows = ((name, first_line(row), _options(row)) for name, row in SCHEDULERS.items())
     return _table(("scheduler", "what it does", "options"), rows)
 
 
@@ -71,10 +72,6 @@ def _table(columns: tuple[str, ...], rows: Any) -> Table:
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))
     return table
-
-
-def _first_line(row: type) -> str:
-    return (row.__doc__ or "").splitlines()[0]
 
 
 def _abilities(row: type[SamplerSettings]) -> str:

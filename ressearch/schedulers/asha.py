@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, late_rung
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +27,7 @@ class Asha(SchedulerSettings):
 
     def misfit(self, num_epochs: int) -> str | None:
         """Return why the first rung does not suit trials of this length."""
-        if self.first_rung is None or self.first_rung <= num_epochs:
-            return None
-        return f"first_rung <= epochs must hold, got first_rung {self.first_rung} and epochs {num_epochs}"
+        return None if self.first_rung is None else late_rung(self.first_rung, num_epochs)
 
     def start(self, num_epochs: int) -> "AshaRule":
         """Return the rule."""

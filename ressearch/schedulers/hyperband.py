@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, late_rung
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +28,7 @@ class Hyperband(SchedulerSettings):
 
     def misfit(self, num_epochs: int) -> str | None:
         """Return why the first rung does not suit trials of this length."""
-        if self.first_rung <= num_epochs:
-            return None
-        return f"first_rung <= epochs must hold, got first_rung {self.first_rung} and epochs {num_epochs}"
+        return late_rung(self.first_rung, num_epochs)
 
     def start(self, num_epochs: int) -> "HyperbandRule":
         """Return the rule."""

@@ -74,3 +74,10 @@ def check_at_least(settings: object, **least: float) -> None:
         value = getattr(settings, name)
         if value is not None and value < bound:
             raise ValueError(f"{name} >= {bound:g} must hold, got {value:g}")
+
+
+def late_rung(first_rung: int, num_epochs: int) -> str | None:
+    """Return why a first rung does not suit trials of this length, None if it does."""
+    if first_rung <= num_epochs:
+        return None
+    return f"first_rung <= epochs must hold, got first_rung {first_rung} and epochs {num_epochs}"

@@ -13,7 +13,7 @@ from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.session import kept_session, kept_terms
 from ressearch.store.files import StudyError
 from ressearch.store.optuna_study import writable
-from ressearch.store.record import INFRASTRUCTURE, TrialRecord
+from ressearch.store.record import BREAKDOWNS, TrialRecord
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
 from ressearch.training.data import Prepared, prepare
@@ -110,7 +110,7 @@ class Confirmation:
     def finish(self, number: int, result: TrialResult) -> None:
         """Close a training; one that was lost is trained again by the next call."""
         self._ledger.close(ended(self._ledger.records[number], result))
-        if result.reason in INFRASTRUCTURE - {"interrupted"}:
+        if result.reason in BREAKDOWNS:
             raise StudyError(
                 f"{self._ledger.store.directory}: a training broke down ({result.message}); mend that and give the "
                 "same command again: what is done is not trained again"

@@ -62,10 +62,9 @@ class Ledger:
         return self._with_state(replace(self.records[number], state="running"))
 
     def close(self, record: TrialRecord) -> TrialRecord:
-        """Write how a trial has ended; it needs its checkpoint no longer."""
+        """Write how a trial has ended."""
         closed = self._changed(self.store.close(record))
         self.ended.append(closed)
-        self.store.checkpoint_file(closed.number).unlink(missing_ok=True)
         return closed
 
     def _with_state(self, record: TrialRecord) -> TrialRecord:
@@ -79,12 +78,10 @@ class Ledger:
 
 
 def _without_leftovers(store: TrialStore) -> list[TrialRecord]:
-    return [_lost(store, record) if _is_leftover(store, record) else record for record in store.trials()]
-
-
-def _is_leftover(store: TrialStore, record: TrialRecord) -> bool:
-    has_checkpoint = record.state == "paused" and store.checkpoint_file(record.number).is_file()
-    return record.is_open and not has_checkpoint
+    return [
+        _lost(store, record) if record.is_open and not store.can_continue(record) else record
+        for record in store.trials()
+    ]
 
 
 def _lost(store: TrialStore, record: TrialRecord) -> TrialRecord:

@@ -152,7 +152,7 @@ class TrialStore:
         self._write(record, {_PAUSED: record.state == "paused"})
 
     def close(self, record: TrialRecord) -> TrialRecord:
-        """Write how a trial has ended; return it as it is read from now on."""
+        """Write how a trial has ended, and drop its checkpoint; return it as it is read from now on."""
         self._write(record, {_PAUSED: False} if _PAUSED in self._known(record.number) else {})
         measures = record.measures or {}
         values = [measures[name] for name in self._objectives if name in measures]
@@ -160,11 +160,16 @@ class TrialStore:
         trial_id = self._trial_id(record.number)
         closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
         del self._written[record.number]
+        self.checkpoint_file(record.number).unlink(missing_ok=True)
         return record_of(closed)
 
     def weights_file(self, number: int) -> Path:
         """Return where the weights of a trial are, or will be."""
         return weights_file(self.directory, number)
+
+    def can_continue(self, record: TrialRecord) -> bool:
+        """Tell whether a trial is paused and its checkpoint is there."""
+        return record.state == "paused" and self.checkpoint_file(record.number).is_file()
 
     def checkpoint_file(self, number: int) -> Path:
         """Return where a paused trial leaves what it needs to go on."""
