@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.experiment.terms import Change, changes
 from ressearch.images import ImageShape
 from ressearch.samplers import SAMPLERS, SamplerSettings, Tpe
 from ressearch.schedulers import SCHEDULERS, Asha, SchedulerSettings
@@ -156,42 +157,27 @@ class Experiment:
         return []
 
     def terms(self) -> dict[str, Any]:
-        """Return all that must stay the same while a study goes on, flat: plain JSON values by dotted key."""
+        """Return all that must stay the same while a study goes on, as plain JSON values by dotted key."""
         space = self.space.to_dict()
-        recipe = {name: value for name, value in asdict(self.recipe).items() if name not in self.space.searched_recipe}
-        parts = {
-            **space,
-            "data": {**asdict(self.images), "root": None if self.images.root is None else str(self.images.root)},
-            "recipe": {**recipe, **space["recipe"]},
-            "objectives": list(self.objectives),
+        sections = {
+            "architecture": space["architecture"],
+            **{f"limits.{name}": bounds for name, bounds in space["limits"].items()},
+            "data": asdict(self.images) | {"root": None if self.images.root is None else str(self.images.root)},
+            "recipe": asdict(self.recipe) | space["recipe"],
             "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},
             "scheduler": {"name": name_in(SCHEDULERS, self.scheduler), **vars(self.scheduler)},
-            "seed": self.seed,
         }
-        return dict(_flat(parts))
+        terms = {f"{section}.{name}": value for section, values in sections.items() for name, value in values.items()}
+        terms |= {"objectives": self.objectives, "seed": self.seed}
+        return {
+            key: list(value) if isinstance(value, tuple) else value for key, value in terms.items()
+        }  # as JSON has it
 
-    def changed_since(self, terms: Mapping[str, Any]) -> str | None:
-        """Return the first of a study's terms that this experiment does not keep, in words; None if it keeps all.
-
-        What the version that began the study did not know of yet is not compared.
-        """
-        now = self.terms()
-        for key, value in terms.items():
-            if now.get(key) != value:
-                return f"{key} is {now.get(key)}, and was {value}"
-        return None
+    def changes_since(self, terms: Mapping[str, Any]) -> list[Change]:
+        """Return what differs from the terms of a study; what its version did not know of yet is not compared."""
+        return changes(self.terms(), terms)
 
 
 def name_in(rows: Mapping[str, type], settings: object) -> str:
     """Return the YAML name of settings."""
     return next((name for name, row in rows.items() if type(settings) is row), type(settings).__name__)
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{prefix}{name}.")
-        else:
-            found.append((f"{prefix}{name}", list(value) if isinstance(value, tuple) else value))  # as JSON reads it
-    return found

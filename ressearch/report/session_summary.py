@@ -1,6 +1,6 @@
 """What is said at the end of a session."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 def session_summary(outcome: "Outcome", study: StudyRecord) -> str:
     """Return how a session ended, what was found, where it is and what to type next."""
-    return "\n".join(_lines(outcome, summarised(study.trials)))
+    return "\n".join(_lines(outcome, summarised(study.trials), study.refused))
 
 
-def _lines(outcome: "Outcome", now: StudySummary) -> Iterator[str]:
+def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) -> Iterator[str]:
     yield f"{outcome.num_finished} of {outcome.target} trials finished: {counts_text(now.counts)}"
-    yield f"{refused_text(outcome.refused)} in this session"
+    for change in outcome.changes:
+        yield f"the study was extended: {change}"
+    earlier = "" if outcome.refused == refused else f", {sum(refused.values()):,} in all sessions"
+    yield f"{refused_text(outcome.refused)} in this session{earlier}"
     if outcome.exhausted:
         yield "the space holds no further feasible network that is new"
     if outcome.was_interrupted:

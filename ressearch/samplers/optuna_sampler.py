@@ -66,7 +66,7 @@ class OptunaSampler(Sampler):
             self._copy_ids[number] = self._copy.open(params, self._distributions, {})
 
     def tell(self, record: TrialRecord) -> None:
-        """Close the running trial; a failure of its own counts as stopped before the first epoch."""
+        """Close the running trial."""
         copy_id = self._copy_ids.pop(record.number, None)
         if copy_id is None:
             return
@@ -75,18 +75,15 @@ class OptunaSampler(Sampler):
             return
         self._num_learned += 1
         state, values = self._outcome(record)
-        if state is TrialState.PRUNED and record.state == "failed":
-            self._copy.close(copy_id, state, None, {})
-            return
         for epoch, value in self._intermediate(record).items():
             self._copy.report(copy_id, epoch, value)
         self._copy.close(copy_id, state, values, {})
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
-        """Add the complete and the stopped trials."""
+        """Add all trials that ended for a reason of their own."""
         num_complete = 0
         for record in records:
-            if record.params and record.state in ("complete", "pruned"):
+            if record.params and record.is_finished:
                 state, values = self._outcome(record)
                 self._copy.add(
                     record.params,
@@ -100,13 +97,14 @@ class OptunaSampler(Sampler):
                 self._num_learned += 1
 
     def _outcome(self, record: TrialRecord) -> tuple[TrialState, list[float] | None]:
-        measures = record.measures or {}
+        """Return how Optuna is told of a trial; a failure of its own counts as stopped before the first epoch."""
+        measures = (record.measures or {}) if record.state != "failed" else {}
         values = [measures[name] for name in self._task.objectives if name in measures]
         state = TrialState.COMPLETE if record.state == "complete" else TrialState.PRUNED
         return state, values if len(values) == len(self._task.objectives) else None
 
     def _intermediate(self, record: TrialRecord) -> dict[int, float]:
-        """Return the curve; TPE fails on one where there are several objectives."""
-        if len(self._task.objectives) > 1:
+        """Return the curve of a trial that did not fail; TPE fails on one where there are several objectives."""
+        if len(self._task.objectives) > 1 or record.state == "failed":
             return {}
         return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in record.curve}

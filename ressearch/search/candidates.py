@@ -8,6 +8,7 @@ from ressearch.arch import InfeasibleError
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.samplers import Task
+from ressearch.search.restore import restated
 from ressearch.space import Candidate, Value, random_choose
 from ressearch.store.record import TrialRecord
 
@@ -42,7 +43,7 @@ class CandidateSource:
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
         """Learn from the trials of earlier sessions; those that are paused are under way."""
-        records = list(records)
+        records = [restated(self._experiment, record) for record in records]
         self._seen |= {record.candidate_id for record in records}
         self._sampler.restore(record for record in records if not record.is_open)
         for record in records:

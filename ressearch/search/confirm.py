@@ -8,15 +8,15 @@ from pathlib import Path
 
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
+from ressearch.search.continuation import check_images, kept_session, kept_terms
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger, Tell
-from ressearch.search.session import kept_session, kept_terms
 from ressearch.store.files import StudyError
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, prepare
+from ressearch.training.data import Prepared, fingerprint, prepare
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
@@ -170,9 +170,13 @@ def confirm_study(
     seeds = [trial_seed(seed + 1, index) for index in range(num_seeds)]
     test = prepare(source, seed=seed, split="test")  # what is wrong with them is said before the training
     images = prepare(source, seed=seed)
+    prints = {"train": fingerprint(images), "test": fingerprint(test)}
+    check_images(directory, prints)
     store = TrialStore(directory, part=CONFIRMATION)
     with store.lease(), writable(str(directory)):
-        store.open({MEASURE: "maximize"}, {}, {})
+        check_images(directory, prints, part=CONFIRMATION)
+        kept = {split: each.to_dict() for split, each in prints.items()}
+        store.open({MEASURE: "maximize"}, {}, {}, kept)
         ledger = Ledger(store, tell)
         work = Confirmation(
             ledger, contestants, seeds, images=images, test=test, resources=kept_session(directory).resources

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from ressearch.search.contract import Progress, advanced
 from ressearch.store.record import TrialRecord
@@ -28,6 +29,8 @@ class Ledger:
         self.tell = tell
         self.ended: list[TrialRecord] = []
         self.records = {record.number: record for record in _without_leftovers(store)}
+        self._session: dict[str, Any] = {}
+        self._session_index = len(store.sessions)
 
     @property
     def next_number(self) -> int:
@@ -42,6 +45,13 @@ class Ledger:
     def open(self, state: str | None = None) -> list[TrialRecord]:
         """Return the trials that have not ended, or those of them that are `running` or `paused`."""
         return [record for record in self.records.values() if record.is_open and state in (None, record.state)]
+
+    def note(self, **values: Any) -> None:
+        """Keep values of this session with the study, plain JSON."""
+        session = self._session | values
+        if session != self._session:
+            self.store.keep_session(self._session_index, session)
+            self._session = session
 
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add a trial."""

@@ -35,7 +35,6 @@ def new_manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
             **{name: version(name) for name in ("torch", "torchvision", "optuna", "ray")},
         },
         "device": _device(),
-        "sessions": [],
     }
 
 
@@ -45,12 +44,17 @@ def command() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of the code that runs, None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--abbrev=12"]
+    """Return the commit of the code that runs, None outside a checkout: a repository around it may know none of it."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return _git("describe", "--always", "--dirty", "--abbrev=12")
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(Path(__file__).parent), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
 
 
 def _device() -> dict[str, Any]:

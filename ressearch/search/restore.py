@@ -1,12 +1,12 @@
 """What a study that is carried on starts from: the values that its scheduler has seen, and the trials still owed."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ressearch.experiment import Experiment
 from ressearch.schedulers import Rule
 from ressearch.space.space import Candidate, counted
-from ressearch.store.record import BREAKDOWNS, INFRASTRUCTURE, TrialRecord
+from ressearch.store.record import BREAKDOWNS, GIVEN_UP, INFRASTRUCTURE, TrialRecord
 
 
 @dataclass(frozen=True)
@@ -16,13 +16,27 @@ class Waiting:
     candidate: Candidate
     baseline: str | None = None
     retry_of: int | None = None
+    seed: int | None = None
+    """Of the trial that was lost, so that it comes to what it would have come to."""
 
     @classmethod
     def again(cls, experiment: Experiment, record: TrialRecord) -> "Waiting":
         """Return the candidate of a trial that was lost."""
-        recipe_values = {name: record.recipe[name] for name in experiment.space.searched_recipe}
-        candidate = counted(record.params, record.build_architecture(), recipe_values, experiment.shape)
-        return cls(candidate, record.baseline, record.number)
+        return cls(_candidate(experiment, restated(experiment, record)), record.baseline, record.number, record.seed)
+
+
+def restated(experiment: Experiment, record: TrialRecord) -> TrialRecord:
+    """Return a trial as a point of the space as it is now: what was fixed may have become a choice since."""
+    params, space = record.params, experiment.space
+    if not params or params.keys() == space.draw(lambda name, domain: params.get(name, domain.centre)).keys():
+        return record
+    candidate = _candidate(experiment, record)
+    return replace(record, params=space.params_of(candidate) or params, candidate_id=candidate.id)
+
+
+def _candidate(experiment: Experiment, record: TrialRecord) -> Candidate:
+    recipe_values = {name: record.recipe[name] for name in experiment.space.searched_recipe}
+    return counted(record.params, record.build_architecture(), recipe_values, experiment.shape)
 
 
 def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rule:
@@ -45,7 +59,7 @@ def waiting_trials(experiment: Experiment, records: Mapping[int, TrialRecord], m
         for record in records.values()
         if record.reason in INFRASTRUCTURE
         and record.number not in retried
-        and num_breakdowns(records, record) <= max_retries
+        and earlier_breakdowns(records, record) + (record.reason in BREAKDOWNS) <= max_retries
     ]
     present = {record.baseline for record in [*lost, *(r for r in records.values() if r.is_finished or r.is_open)]}
     for name in experiment.session.baselines:
@@ -55,10 +69,15 @@ def waiting_trials(experiment: Experiment, records: Mapping[int, TrialRecord], m
         yield Waiting.again(experiment, record)
 
 
-def num_breakdowns(records: Mapping[int, TrialRecord], record: TrialRecord) -> int:
-    """Count how often a candidate broke down; ends of the driver are not its fault."""
+def given_up(record: TrialRecord) -> TrialRecord:
+    """Return the record of a candidate's last breakdown: what it came to is its own fault now."""
+    return replace(record, reason=GIVEN_UP, message=f"given up after breaking down again: {record.message}")
+
+
+def earlier_breakdowns(records: Mapping[int, TrialRecord], record: TrialRecord) -> int:
+    """Count how often a candidate broke down before a trial; ends of the driver are not its fault."""
     breakdowns = 0
-    number: int | None = record.number
+    number = record.retry_of
     while number is not None:
         earlier = records[number]
         breakdowns += earlier.reason in BREAKDOWNS

@@ -4,14 +4,13 @@ from collections import deque
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from ressearch.arch import Cost
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import Trained, measured
 from ressearch.schedulers import Decision
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger
-from ressearch.search.restore import Waiting, num_breakdowns, restored_rule, waiting_trials
+from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from ressearch.training.data import Prepared
 
 MAX_RETRIES = 2
-"""Times that a candidate is trained again after a breakdown; a third one is its own fault."""
+"""Times that a candidate is trained again after a breakdown; after a third one it is given up."""
 MAX_BREAKDOWNS = 5
 """Breakdowns in a row after which the run ends: the machine is at fault, and more trials would be lost."""
 
@@ -83,12 +82,15 @@ class Search:
         """
         record = ended(self.ledger.records[number], result)
         assert result.reason or record.epochs == self._experiment.fidelity.epochs, "it was cut short for no reason"
-        self._close(record)
         if result.reason not in BREAKDOWNS:
+            self._close(record)
             self._breakdowns_in_a_row = 0
             return
-        if num_breakdowns(self.ledger.records, record) <= MAX_RETRIES:
+        if earlier_breakdowns(self.ledger.records, record) < MAX_RETRIES:
+            self._close(record)
             self._waiting.append(Waiting.again(self._experiment, record))
+        else:
+            self._close(given_up(record))
         self._breakdowns_in_a_row += 1
         if self._breakdowns_in_a_row == MAX_BREAKDOWNS:
             raise StudyError(
@@ -113,6 +115,7 @@ class Search:
             self.exhausted = True
             return None
         candidate, experiment, number = waiting.candidate, self._experiment, self.ledger.next_number
+        self.ledger.note(refused=dict(self.candidates.refused))
         self.candidates.begin(number, candidate)
         record = TrialRecord(
             number=number,
@@ -124,7 +127,7 @@ class Search:
             recipe=asdict(experiment.recipe_of(candidate)),
             **asdict(candidate.cost),
             within_limits=experiment.space.limits.allow(candidate.cost),
-            seed=trial_seed(experiment.seed, number),
+            seed=trial_seed(experiment.seed, number) if waiting.seed is None else waiting.seed,
             baseline=waiting.baseline,
             retry_of=waiting.retry_of,
         )
@@ -164,8 +167,7 @@ class Search:
     def _close(self, record: TrialRecord) -> None:
         """Write the end of a trial, and tell the scheduler and the sampler."""
         if record.measures is None and record.state != "failed":
-            counted = Cost(record.num_params, record.num_macs, record.num_activations)
-            trained = Trained(cost=counted, curve=record.curve, seconds=record.seconds)
+            trained = Trained(cost=record.cost, curve=record.curve, seconds=record.seconds)
             record = replace(record, measures=measured(self._experiment.objectives, trained))
         closed = self.ledger.close(record)
         self._rule.ended(closed.number)

@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ressearch.experiment import Experiment, Origin, Session
-from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
+from ressearch.experiment import Experiment, Origin
+from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
 from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.search.continuation import check_images, check_terms
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
 from ressearch.search.search import Search
-from ressearch.store.files import MANIFEST, SPACE, StudyError, is_study, read_manifest, write_manifest
+from ressearch.store.files import MANIFEST, SPACE, StudyError, write_manifest
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import TrialRecord
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, prepare
+from ressearch.training.data import Prepared, fingerprint, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,8 @@ class Outcome:
     target: int
     exhausted: bool
     refused: dict[str, int]
+    changes: tuple[str, ...]
+    """What the experiment adds to the study, in words: looser limits, more choices."""
     summary: dict[str, float]
     """See `account`."""
 
@@ -82,7 +84,7 @@ def run_session(
 
     Raises:
         SpaceError: If the space's limits cannot be met, or sampler or scheduler cannot serve it.
-        StudyError: If the study is in use, damaged, or of another experiment.
+        StudyError: If the study is in use, damaged, or of another experiment or other images.
         ValueError: If the images cannot be used, or nobody says how many trials.
     """
     target = _target(experiment, trials)
@@ -90,24 +92,28 @@ def run_session(
     check_feasible(experiment)
     store = TrialStore(directory)
     with store.lease():
-        _check_terms(directory, experiment)
+        changes = check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
-        manifest = _opened(store, experiment, images)
-        search = Search(experiment, Ledger(store), images, target=target)
+        _open(store, experiment, images)
+        ledger = Ledger(store)
+        search = Search(experiment, ledger, images, target=target)
         started = time.time()
         try:
+            if changes:
+                ledger.note(changes=changes)
             _run(search, backend, observe, _start(search, experiment, directory))
         finally:
-            summary = account(search.ledger.ended, search.num_workers, time.time() - started)
-            if search.ledger.ended:
-                manifest["sessions"].append({"command": command(), **summary})
-                write_manifest(directory, manifest)
+            summary = account(ledger.ended, search.num_workers, time.time() - started)
+            if ledger.ended:
+                with suppress(StudyError), writable(str(directory)):  # the first error has been reported
+                    ledger.note(refused=dict(search.candidates.refused), **summary)
     return Outcome(
         directory=directory,
-        num_finished=search.ledger.num_finished,
+        num_finished=ledger.num_finished,
         target=target,
         exhausted=search.exhausted,
         refused=dict(search.candidates.refused),
+        changes=tuple(changes),
         summary=summary,
     )
 
@@ -130,6 +136,7 @@ def _run(search: Search, backend: Backend, observe: Observe, start: Start) -> No
         return
     try:
         with observe(start) as ledger.tell, writable(where):
+            ledger.note(started=time.strftime("%Y-%m-%dT%H:%M:%S%z"), command=command())
             backend(search)
     finally:
         with suppress(StudyError), writable(where):  # the first error has been reported
@@ -170,49 +177,22 @@ def _target(experiment: Experiment, trials: int | None) -> int:
     return target
 
 
-def _check_terms(directory: Path, experiment: Experiment) -> None:
-    """Check that the study, if there is one, was begun with the same terms.
+def _open(store: TrialStore, experiment: Experiment, images: Prepared) -> None:
+    """Open the store for writing, and keep what the experiment says.
 
     Raises:
-        StudyError: If trials of two experiments would mix, naming what differs.
+        StudyError: If the study was begun with other images.
     """
-    if is_study(directory) and (change := experiment.changed_since(kept_terms(directory))):
-        raise StudyError(
-            f"{directory}: this study was begun with another experiment: {change}; "
-            "name another study with --study, or bring the old value back"
-        )
-
-
-def kept_terms(directory: Path) -> Mapping[str, Any]:
-    """Return what a study was begun with; versions that kept no terms left a YAML file, and may have left nothing.
-
-    Raises:
-        StudyError: If there is no study, or it cannot be read.
-    """
-    store = TrialStore(directory)
-    store.open_for_reading()
-    if store.terms is not None:
-        return store.terms
-    return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
-
-
-def kept_session(directory: Path) -> Session:
-    """Return what the last session of a study was given, as far as its YAML file tells."""
-    return load_experiment(directory / SPACE).session if (directory / SPACE).is_file() else Session()
-
-
-def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict[str, Any]:
-    """Open the store for writing, keep what the experiment says, and return the manifest of the study."""
+    prints = {"train": fingerprint(images)}
+    check_images(store.directory, prints)
     objectives = {name: OBJECTIVES[name].direction for name in experiment.objectives}
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
-    store.open(objectives, domains, experiment.terms())
+    kept = {split: each.to_dict() for split, each in prints.items()}
+    store.open(objectives, domains, experiment.terms(), kept)
     if _says(experiment.origin, experiment):
         (store.directory / SPACE).write_text(experiment.origin.text)
-    if (store.directory / MANIFEST).is_file():
-        return read_manifest(store.directory)
-    manifest = new_manifest(experiment, images)
-    write_manifest(store.directory, manifest)
-    return manifest
+    if not (store.directory / MANIFEST).is_file():
+        write_manifest(store.directory, new_manifest(experiment, images))
 
 
 def _says(origin: Origin, experiment: Experiment) -> bool:

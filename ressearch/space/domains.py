@@ -1,11 +1,12 @@
 """Domains: the values a searched parameter may take."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from functools import cached_property
 from random import Random
+from typing import Any
 
 Value = bool | int | float | str
 """A plain YAML value; members of an enum axis go by their YAML names."""
@@ -148,6 +149,33 @@ class FloatRange:
 Domain = Choice | IntRange | FloatRange
 
 
+def includes(domain: Domain, earlier: Domain) -> bool:
+    """Tell whether every value of an earlier domain is one of this domain, drawn in the same way."""
+    if isinstance(earlier, Choice):
+        return isinstance(domain, Choice) and all(domain.member(value) is not None for value in earlier.values)
+    if isinstance(domain, Choice) or type(domain) is not type(earlier) or domain.log != earlier.log:
+        return False
+    return domain.low <= earlier.low and domain.high >= earlier.high and _on_grid(domain, earlier)
+
+
+def domain_to_dict(domain: Domain) -> dict[str, Any]:
+    """Return a domain as plain JSON values, in the form that YAML files give it."""
+    kind = {Choice: "choice", IntRange: "int", FloatRange: "float"}[type(domain)]
+    return {kind: list(domain.values) if isinstance(domain, Choice) else asdict(domain)}
+
+
+def domain_from_dict(values: Mapping[str, Any]) -> Domain:
+    """Return the domain of `domain_to_dict`."""
+    match values:
+        case {"choice": list(members)}:
+            return Choice(tuple(members))
+        case {"int": Mapping() as bounds}:
+            return IntRange(**bounds)
+        case {"float": Mapping() as bounds}:
+            return FloatRange(**bounds)
+    raise ValueError(f"expected a choice, int or float, got {dict(values)!r}")
+
+
 def random_choose(rng: Random) -> Callable[[str, Domain], Value]:
     """Return a function for `Space.draw` that draws uniformly, or uniformly in the logarithm under log."""
 
@@ -197,6 +225,14 @@ def _check_range(domain: IntRange | FloatRange) -> None:
         raise ValueError(
             f"step must reach high from low, got step {step:g}, which ends at {last:g} short of high {high:g}"
         )
+
+
+def _on_grid(domain: IntRange | FloatRange, earlier: IntRange | FloatRange) -> bool:
+    """Tell whether the steps of one range meet all those of another."""
+    if domain.step is None or earlier.step is None:
+        return domain.step is None
+    step = _exact(domain.step)
+    return not (_exact(earlier.low) - _exact(domain.low)) % step and not _exact(earlier.step) % step
 
 
 def _num_steps(domain: IntRange | FloatRange) -> int:

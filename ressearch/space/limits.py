@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from ressearch.arch import Cost, InfeasibleError
 
+LIMITED = ("num_params", "num_macs")
+"""Costs that can be limited."""
+
 
 @dataclass(frozen=True)
 class Bounds:
@@ -28,9 +31,9 @@ class Limits:
         """Refuse a network outside the limits.
 
         Raises:
-            InfeasibleError: With the rule num_params or num_macs.
+            InfeasibleError: With the cost as its rule.
         """
-        for name in ("num_params", "num_macs"):
+        for name in LIMITED:
             bounds, got = getattr(self, name), getattr(counted, name)
             if bounds.max is not None and got > bounds.max:
                 raise InfeasibleError(name, f"{name} {got:,} exceeds the limit of {bounds.max:,}")

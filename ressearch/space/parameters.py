@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
-from ressearch.space.domains import Domain, Value, value_text
+from ressearch.space.domains import Domain, Value, domain_to_dict, value_text
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class Parameter:
             if not condition.holds(params):
                 return False
         return True
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return domain and conditions as plain JSON values."""
+        conditions = " and ".join(map(str, self.when))
+        return domain_to_dict(self.domain) | ({"when": conditions} if conditions else {})
 
 
 @dataclass(frozen=True)

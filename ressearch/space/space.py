@@ -142,9 +142,9 @@ class Space:
             **{f"{name}_{i}": value for i, stage in enumerate(stages, 1) for name, value in stage.items()},
         }
         axes = {name: name_of(value) if isinstance(value, Enum) else value for name, value in values.items()}
-        searched: dict[str, dict[str, str]] = {"architecture": {}, "recipe": {}}
+        searched: dict[str, dict[str, Any]] = {"architecture": {}, "recipe": {}}
         for parameter in self.parameters:
-            searched["architecture" if parameter.axis in AXES else "recipe"][parameter.name] = _domain_text(parameter)
+            searched["architecture" if parameter.axis in AXES else "recipe"][parameter.name] = parameter.to_dict()
         return {
             "architecture": {"stages": self.num_stages, **axes, **searched["architecture"]},
             "recipe": searched["recipe"],
@@ -206,11 +206,6 @@ def counted(
     """Return a candidate with its plan and its cost; limits are not applied."""
     resolved = plan(architecture, shape.channels, shape.num_classes)
     return Candidate(params, architecture, recipe_values, resolved, cost(resolved, shape.resolution))
-
-
-def _domain_text(parameter: Parameter) -> str:
-    conditions = " and ".join(map(str, parameter.when))
-    return f"{parameter.domain}" + (f" when {conditions}" if conditions else "")
 
 
 def _place(

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import optuna
 import sqlalchemy
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
@@ -27,6 +27,15 @@ PART = "part"
 """Attribute of a study that holds a part of another one, such as its confirmation."""
 
 
+_PARAMETERS = sqlalchemy.text(
+    "SELECT param_id, param_name, param_value, distribution_json FROM trial_params "
+    "JOIN trials ON trials.trial_id = trial_params.trial_id WHERE study_id = :study"
+)
+_REDEFINE = sqlalchemy.text(
+    "UPDATE trial_params SET param_value = :value, distribution_json = :distribution WHERE param_id = :param"
+)
+
+
 class OptunaStudy:
     """Trials of one Optuna study; serves a database and a sampler's copy in memory alike."""
 
@@ -39,6 +48,25 @@ class OptunaStudy:
     def attributes(self) -> Mapping[str, Any]:
         """What is kept of the study as a whole."""
         return self._study.user_attrs
+
+    def keep(self, name: str, value: Any) -> None:
+        """Write an attribute of the study as a whole."""
+        self._study.set_user_attr(name, value)
+
+    def redefine(self, distributions: Mapping[str, BaseDistribution]) -> None:
+        """Give the parameters of all trials these distributions, which hold their values; all or none are changed.
+
+        Optuna refuses another choice in a study that has trials: it keeps the index of the value, not the value.
+        """
+        assert isinstance(self._storage, RDBStorage)
+        with self._storage.engine.begin() as connection:
+            rows = connection.execute(_PARAMETERS, {"study": self._study_id}).all()
+            for row in rows:
+                new, old = distributions.get(row.param_name), json_to_distribution(row.distribution_json)
+                if new is not None and new != old:
+                    value = new.to_internal_repr(old.to_external_repr(row.param_value))
+                    text = distribution_to_json(new)
+                    connection.execute(_REDEFINE, {"param": row.param_id, "value": value, "distribution": text})
 
     def trials(self) -> list[FrozenTrial]:
         """Read all trials."""

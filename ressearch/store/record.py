@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from ressearch.arch import Architecture
+from ressearch.arch import Architecture, Cost
 from ressearch.training.recipe import Recipe
 
 State = Literal["complete", "pruned", "failed", "running", "paused"]
@@ -13,6 +13,8 @@ BREAKDOWNS = frozenset({"worker_lost", "error"})
 """Reasons of failure that are probably the machine's: a worker that was killed, an exception that is not training's."""
 INFRASTRUCTURE = BREAKDOWNS | {"lost_driver", "interrupted"}
 """Reasons of failure that say nothing about the candidate: it is trained again."""
+GIVEN_UP = "given_up"
+"""Reason of failure of a candidate that broke down whenever it was trained: that is its own fault."""
 
 OPTUNAS_OWN = frozenset({"number", "state", "params", "started", "ended"})
 """Fields that Optuna keeps in columns of its own; all others are attributes of the trial, which its dashboard shows."""
@@ -64,6 +66,11 @@ class TrialRecord:
     def epochs(self) -> int:
         """Epochs trained."""
         return len(self.curve)
+
+    @property
+    def cost(self) -> Cost:
+        """Counted cost of the network."""
+        return Cost(self.num_params, self.num_macs, self.num_activations)
 
     @property
     def is_open(self) -> bool:

@@ -1,5 +1,6 @@
 """A study, read: its trials, the best of them, where it comes from."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -28,6 +29,14 @@ class StudyRecord:
     trials: tuple[TrialRecord, ...]
     manifest: Mapping[str, Any]
     confirmations: tuple[TrialRecord, ...] = ()
+    sessions: tuple[Mapping[str, Any], ...] = ()
+    """Of every session: when it started, its command, what it added to the space, how many candidates each rule
+    refused, and what its time went into."""
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Candidates refused in all sessions, by rule."""
+        return sum((Counter(session.get("refused", {})) for session in self.sessions), Counter())
 
     @property
     def name(self) -> str:
@@ -120,10 +129,13 @@ def open_study(study: str | Path) -> StudyRecord:
     directory = study_directory(study)
     store = TrialStore(directory)
     store.open_for_reading()
+    trials = tuple(store.trials())
+    manifest = read_manifest(directory)
     confirmation = TrialStore(directory, part=CONFIRMATION)
     return StudyRecord(
         directory=directory,
-        trials=tuple(store.trials()),
-        manifest=read_manifest(directory),
+        trials=trials,
+        manifest=manifest,
         confirmations=tuple(confirmation.trials()) if confirmation.open_for_reading() else (),
+        sessions=store.sessions or tuple(manifest.get("sessions", ())),
     )

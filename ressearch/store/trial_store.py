@@ -11,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from ressearch.space import Domain
+from ressearch.space.limits import LIMITED, Bounds, Limits
 from ressearch.store.distributions import distribution_of
 from ressearch.store.files import (
     DATABASE,
@@ -38,6 +39,7 @@ _STATES: dict[State, TrialState] = {
 _NAMES: dict[TrialState, State] = {state: name for name, state in _STATES.items() if name != "paused"}
 _NAMES[TrialState.WAITING] = "running"
 _PAUSED = "paused"
+_SESSION = "session "
 _FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
 
 
@@ -80,19 +82,27 @@ class TrialStore:
             lock.release()
 
     def open(
-        self, objectives: Mapping[str, Direction], domains: Mapping[str, Domain], terms: Mapping[str, Any]
+        self,
+        objectives: Mapping[str, Direction],
+        domains: Mapping[str, Domain],
+        terms: Mapping[str, Any],
+        images: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Open the study for writing, creating it where there is none.
 
+        What is kept is replaced by what is given: whoever calls has compared the two.
+
         Args:
             objectives: Directions by name.
-            domains: The searched parameters by name.
-            terms: What must stay the same while the study goes on, kept when it is created.
+            domains: The searched parameters by name; they hold the values of all trials.
+            terms: What must stay the same while the study goes on.
+            images: Fingerprints of the images by split, if anybody wants them kept.
 
         Raises:
             StudyError: If its database cannot be used, or is of a newer version of this program.
         """
-        attributes = {"schema": SCHEMA, "terms": dict(terms), **({PART: self._part} if self._part else {})}
+        kept = {"terms": dict(terms), **({"images": dict(images)} if images else {})}
+        attributes = {"schema": SCHEMA, **kept, **({PART: self._part} if self._part else {})}
         self._objectives = tuple(objectives)
         self._distributions = {name: distribution_of(domain) for name, domain in domains.items()}
         with readable(self._where):
@@ -101,7 +111,12 @@ class TrialStore:
             if not self._open_study(writes=True):
                 created(self._address, self._name, objectives, attributes)
                 self._open_study(writes=True)
-        self._check_schema()
+            self._check_schema()
+            if self._opened.attributes.get("terms") != kept["terms"]:
+                self._opened.redefine(self._distributions)
+            for name, value in kept.items():
+                if self._opened.attributes.get(name) != value:
+                    self._opened.keep(name, value)
 
     def open_for_reading(self) -> bool:
         """Open the study; tell whether there is such a part of it.
@@ -124,14 +139,31 @@ class TrialStore:
         """What the study was begun with; None if a version of this program began it that kept no terms."""
         return self._opened.attributes.get("terms")
 
+    @property
+    def images(self) -> Mapping[str, Mapping[str, Any]]:
+        """Fingerprints of the images by split; empty if a version of this program began it that kept none."""
+        return dict(self._opened.attributes.get("images", {}))
+
+    @property
+    def sessions(self) -> tuple[Mapping[str, Any], ...]:
+        """What `keep_session` was given, in the order of the sessions."""
+        attributes = self._opened.attributes
+        keys = sorted((key for key in attributes if key.startswith(_SESSION)), key=lambda key: int(key.split()[1]))
+        return tuple(attributes[key] for key in keys)
+
+    def keep_session(self, index: int, session: Mapping[str, Any]) -> None:
+        """Keep what there is to tell of a session, plain JSON values; the first has index 0."""
+        self._opened.keep(f"{_SESSION}{index}", dict(session))
+
     def trials(self) -> list[TrialRecord]:
-        """Read all trials.
+        """Read all trials, judged by the limits as they are now: they may have been loosened.
 
         Raises:
             StudyError: If the database cannot be used, or a trial was not written by this program.
         """
         with readable(self._where):
-            return [record_of(trial) for trial in self._opened.trials()]
+            limits = _limits(self.terms or {})
+            return [_within(limits, record_of(trial)) for trial in self._opened.trials()]
 
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add an open trial; its number must be the next one."""
@@ -219,6 +251,18 @@ class TrialStore:
     @property
     def _where(self) -> str:
         return f"{self._named / DATABASE}" if self._url is None else f"{self._named}"
+
+
+def _limits(terms: Mapping[str, Any]) -> Limits | None:
+    """Return the limits of a study, None if a version of this program began it that kept no terms."""
+    if "limits.num_params.max" not in terms:
+        return None
+    bounds = {name: Bounds(terms[f"limits.{name}.min"], terms[f"limits.{name}.max"]) for name in LIMITED}
+    return Limits(**bounds)
+
+
+def _within(limits: Limits | None, record: TrialRecord) -> TrialRecord:
+    return record if limits is None else replace(record, within_limits=limits.allow(record.cost))
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:

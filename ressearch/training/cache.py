@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from ressearch.training.pixels import Labels, Pixels
 from ressearch.training.source import Source
 from ressearch.training.sources.kind import Decoded, Split
 
-VERSION = 1  # to be raised when decoding changes, so that older caches are not read
+VERSION = 2  # to be raised when decoding changes, so that older caches are not read
 ARRAYS = ("images.npy", "labels.npy")
 
 
@@ -29,6 +29,8 @@ class Cached:
     labels: Labels
     class_names: tuple[str, ...]
     shape: ImageShape
+    digest: str
+    """Of all pixels and labels."""
 
 
 def default_cache_dir() -> Path:
@@ -80,6 +82,7 @@ def open_cached(directory: Path) -> Cached:
         labels=np.load(directory / "labels.npy", allow_pickle=False),
         class_names=tuple(description["class_names"]),
         shape=ImageShape(**description["shape"]),
+        digest=description["digest"],
     )
 
 
@@ -106,26 +109,33 @@ def _write(directory: Path, source: Source, decoded: Decoded) -> None:
     """Write the arrays and, last, the description that makes them a cache."""
     shape = source.describe()
     size = (len(decoded.labels), shape.channels, shape.resolution, shape.resolution)
+    labels = np.asarray(decoded.labels, dtype=np.int64)
+    digest = hashlib.sha256(f"{size}".encode() + labels.tobytes())
     with open(directory / "images.npy", "wb") as file:
-        _write_array(file, size, decoded.images)
-    np.save(directory / "labels.npy", np.asarray(decoded.labels, dtype=np.int64), allow_pickle=False)
+        _write_array(file, size, decoded.images, digest.update)
+    np.save(directory / "labels.npy", labels, allow_pickle=False)
     description = {
         "version": VERSION,
         "source": source.to_dict(),
         "shape": asdict(shape),
         "class_names": decoded.class_names,
+        "digest": digest.hexdigest(),
         "bytes": {name: (directory / name).stat().st_size for name in ARRAYS},
     }
     (directory / "cache.json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def _write_array(file: BinaryIO, size: tuple[int, ...], images: Iterable[Pixels]) -> None:
+def _write_array(
+    file: BinaryIO, size: tuple[int, ...], images: Iterable[Pixels], written: Callable[[bytes], None]
+) -> None:
     """Write (N, C, H, W) image by image; not through a memory map, where a full disk kills the process."""
     header = {"descr": "|u1", "fortran_order": False, "shape": size}
     np.lib.format.write_array_header_1_0(file, header)
     num_images = 0
     for image in images:
         assert image.shape == size[1:], f"decoded {image.shape}, expected {size[1:]}"
-        file.write(image.tobytes())
+        pixels = image.tobytes()
+        file.write(pixels)
+        written(pixels)
         num_images += 1
     assert num_images == size[0], f"decoded {num_images} images for {size[0]} labels"

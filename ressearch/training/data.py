@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ressearch.images import ImageShape
 from ressearch.training.cache import Cached, default_cache_dir, ensure_cached, open_cached
+from ressearch.training.fingerprint import Fingerprint
 from ressearch.training.pixels import Labels
 from ressearch.training.source import Source
 from ressearch.training.sources.kind import Split
@@ -65,6 +66,13 @@ def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: 
         cached = open_cached(directory)
         divide(cached.labels, cached.class_names, source, seed)
     return Prepared(directory=directory, source=source, seed=seed, split=split)
+
+
+def fingerprint(prepared: Prepared) -> Fingerprint:
+    """Return what tells a split from any other."""
+    cached = open_cached(prepared.directory)
+    counts = np.bincount(cached.labels, minlength=len(cached.class_names)).tolist()
+    return Fingerprint(class_names=cached.class_names, num_images=counts, digest=cached.digest)
 
 
 def load(prepared: Prepared, device: torch.device | str) -> Images:

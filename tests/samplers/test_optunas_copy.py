@@ -79,13 +79,21 @@ def test_earlier_sessions_are_in_the_copy(row: str, made: Made, ended: Ended) ->
         {},
         {"state": "pruned"},
         {"state": "failed", "reason": "non_finite"},
+        {"state": "failed", "reason": "given_up"},
         {"state": "failed", "reason": "lost_driver"},
     ]
     sampler.restore(
         [ended(number, drawn(experiment.space, number), 0.5, **more) for number, more in enumerate(fields)]
-        + [ended(4, {}, 0.9, baseline="resnet-8")]  # no point of the space
+        + [ended(5, {}, 0.9, baseline="resnet-8")]  # no point of the space
     )
-    assert [(trial.state.name, trial.value) for trial in copied(sampler)] == [("COMPLETE", 0.5), ("PRUNED", 0.5)]
+    trials = copied(sampler)
+    assert [(trial.state.name, trial.value) for trial in trials] == [
+        ("COMPLETE", 0.5),
+        ("PRUNED", 0.5),
+        ("PRUNED", None),
+        ("PRUNED", None),
+    ]
+    assert [len(trial.intermediate_values) for trial in trials] == [4, 2, 0, 0]
 
 
 def test_several_objectives_reach_the_copy_with_their_directions(made: Made, ended: Ended) -> None:

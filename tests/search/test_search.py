@@ -83,10 +83,14 @@ def test_a_breakdown_is_trained_again_twice_and_then_given_up(write_space: Write
     outcome = session(write_space(), scripted(by_width, before), trials=5)
     trials = open_study(outcome.directory).trials
     failed = [trial for trial in trials if trial.state == "failed"]
-    assert [trial.reason for trial in failed] == ["error"] * 3
-    assert {trial.message for trial in failed} == {"OSError: no such device"}
+    assert [trial.reason for trial in failed] == ["error", "error", "given_up"]
+    assert [trial.message for trial in failed[:2]] == ["OSError: no such device"] * 2
+    assert failed[2].message == "given up after breaking down again: OSError: no such device"
     assert [trial.retry_of for trial in failed] == [None, failed[0].number, failed[1].number]
     assert sum(trial.is_finished for trial in trials) == 5
+    assert len(broken) == 3
+    session(write_space(), scripted(by_width, before), trials=8)
+    assert len(broken) == 3  # not in a later session either
 
 
 def test_the_run_ends_when_everything_breaks_down(write_space: WriteSpace, scripted: Scripted) -> None:
@@ -184,7 +188,7 @@ def test_the_same_command_extends_a_study(write_space: WriteSpace, scripted: Scr
     assert study.trials[:6] == before
     assert len(study.trials) == 15
     assert len({trial.candidate_id for trial in study.trials}) == 15
-    assert [session["num_trials"] for session in study.manifest["sessions"]] == [6, 9]
+    assert [session["num_trials"] for session in study.sessions] == [6, 9]
 
 
 def test_interrupted_trials_are_trained_again(write_space: WriteSpace, scripted: Scripted) -> None:
@@ -318,7 +322,9 @@ def test_the_manifest_tells_where_results_come_from(write_space: WriteSpace, scr
     assert {"python", "torch", "torchvision", "optuna", "ray"} <= set(manifest["versions"])
     assert manifest["device"]["cpus"] == os.cpu_count()
     assert manifest["command"]
-    assert manifest["sessions"][0]["num_trials"] == 2
+    (kept,) = open_study(outcome.directory).sessions
+    assert kept["num_trials"] == 2
+    assert kept["command"] == manifest["command"]
 
 
 def test_kill_minus_nine_loses_and_repeats_nothing(write_space: WriteSpace, tmp_path: Path) -> None:

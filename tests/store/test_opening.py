@@ -136,11 +136,26 @@ def test_a_newer_schema_is_refused(opened: Opened) -> None:
         TrialStore(store.directory).open_for_reading()
 
 
-def test_terms_are_those_of_the_beginning(opened: Opened) -> None:
+def test_terms_and_fingerprints_are_those_of_the_last_opening(opened: Opened) -> None:
     store = opened()
     assert store.terms == {"seed": 0, "objectives": ["val_accuracy"]}
+    assert store.images == {}
+    store.open({"val_accuracy": "maximize"}, {}, {"seed": 1}, {"train": {"digest": "a"}})
     store.open({"val_accuracy": "maximize"}, {}, {"seed": 1})
-    assert store.terms == {"seed": 0, "objectives": ["val_accuracy"]}
+    reader = TrialStore(store.directory)
+    reader.open_for_reading()
+    assert reader.terms == {"seed": 1}
+    assert reader.images == {"train": {"digest": "a"}}
+
+
+def test_sessions_are_read_in_their_order(opened: Opened) -> None:
+    store = opened()
+    for index in range(12):
+        store.keep_session(index, {"refused": {}})
+        store.keep_session(index, {"refused": {"num_params": index}})
+    reader = TrialStore(store.directory)
+    reader.open_for_reading()
+    assert [session["refused"]["num_params"] for session in reader.sessions] == list(range(12))
 
 
 @pytest.mark.parametrize("has_checkpoint", [True, False])

@@ -67,7 +67,7 @@ Source.decode = slow
 
 def test_a_killed_decoder_leaves_nothing_that_looks_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = f"""
-def killed(file, size, images):
+def killed(file, *_):
     file.write(b"half")
     file.flush()
     os._exit(9)
