@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ressearch.training.augment import augment, normalise, scaled
 from ressearch.training.checkpoint import read_checkpoint, write_checkpoint
-from ressearch.training.data import Images
+from ressearch.training.data import ImageRows, Images
 from ressearch.training.recipe import Recipe
 from ressearch.training.schedule import lr_at
 
@@ -173,7 +173,7 @@ class Training:
 
 def evaluate(
     module: nn.Module,
-    images: Tensor,
+    images: Tensor | ImageRows,
     labels: Tensor,
     mean: Tensor,
     std: Tensor,
@@ -194,9 +194,8 @@ def evaluate(
     loss = torch.zeros((), device=device)
     correct = torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), _autocast(device):
-        for batch, targets in zip(
-            torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
-        ):
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            batch, targets = (some[start : start + EVALUATION_BATCH] for some in (images, labels))
             logits = module(normalise(batch, mean, std)).float()
             loss += F.cross_entropy(logits, targets, reduction="sum")
             correct += (logits.argmax(1) == targets).sum()

@@ -49,7 +49,7 @@ def test_a_source_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     recipe = Recipe(epochs=2, batch_size=10, crop_padding=0)
     assert list(train(module, images, recipe, seed=0, device="cpu"))[-1].val_accuracy == 1
     test_images, test_labels = load_test(prepare(source, seed=0, cache_dir=tmp_path, split="test"), "cpu")
-    assert (test_images.shape, test_labels.tolist()) == ((10, 1, 8, 8), [0, 1] * 5)
+    assert (test_images[:].shape, test_labels.tolist()) == ((10, 1, 8, 8), [0, 1] * 5)
     with pytest.raises(ValueError, match=r"expected one of digits, .*, stripes; did you mean 'stripes'\?"):
         Source(name="stripe")
 
@@ -202,7 +202,7 @@ def test_test_folder_is_read_when_asked_for(tmp_path: Path) -> None:
     folder_of(tmp_path / "pictures" / "test", per_class=3)
     source = Source(name="folder", root=tmp_path / "pictures")
     images, labels = load_test(prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test"), "cpu")
-    assert images.shape == (6, 3, 32, 32)
+    assert images[:].shape == (6, 3, 32, 32)
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
 
 
@@ -233,7 +233,7 @@ def test_parquet_is_prepared_without_opening_the_test_file(column: str, tmp_path
     source = parquet_of(tmp_path / "train.parquet", column=column)
     (tmp_path / "test.parquet").write_bytes(b"to open this is to fail")
     images = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
-    assert images.train_images.shape == (9, 3, 32, 32)
+    assert images.train_images[:].shape == (9, 3, 32, 32)
     with pytest.raises(ValueError, match=r"test\.parquet: cannot be read as Parquet"):
         prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
 
