@@ -122,9 +122,10 @@ def _images(prepared: Prepared, device: torch.device) -> Images:
 
 def _save(state: Mapping[str, Any], file: Path) -> None:
     """Write the weights so that a killed worker leaves either all of them or none."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+    content = save({name: tensor.contiguous().cpu() for name, tensor in state.items()})
+    partial.write_bytes(content)  # `save_file` would let nobody else read it, whatever the umask says
     os.replace(partial, file)
