@@ -1,12 +1,14 @@
 """The command line: parses, calls the verb, prints. Torch, Ray, Optuna and Rich load only when a verb needs them."""
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from ressearch import __version__, verbs
+from ressearch.messages import Note
 
 if TYPE_CHECKING:
     from ressearch.training.loop import EpochResult
@@ -51,6 +53,7 @@ StudyOrNetwork = Annotated[
 
 def main() -> NoReturn:
     """Run the command line; what a user can mend ends in one line on stderr and exit code 1."""
+    warnings.showwarning = _show_warning
     try:
         app(prog_name="ressearch")
     except OSError as error:
@@ -63,6 +66,16 @@ def main() -> NoReturn:
 def _end(message: str) -> NoReturn:
     print(f"ressearch: {message}", file=sys.stderr)
     sys.exit(1)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object, **__: object
+) -> None:
+    """Print a note of ours in one line; a warning of another package with the place in the source it comes from."""
+    if issubclass(category, Note):
+        print(f"ressearch: note: {message}", file=sys.stderr)
+    else:
+        print(warnings.formatwarning(message, category, filename, lineno), end="", file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:

@@ -1,7 +1,11 @@
-"""What an error message says of a name that does not exist. Every room may import this; it imports nothing of ours."""
+"""What messages say. Every room may import this; it imports nothing of ours."""
 
 import difflib
 from collections.abc import Iterable
+
+
+class Note(UserWarning):
+    """A warning of ours: what works, but not as the user may think, in one line, which the command line prints."""
 
 
 def expected(got: object, allowed: Iterable[str], verb: str = "got") -> str:

@@ -37,7 +37,7 @@ class Pictures(Dataset[tuple[Tensor, int]]):
     """Images as torchvision's CIFAR10 serves them: an array to a PIL image to the transforms."""
 
     def __init__(self, images: Images) -> None:
-        self.arrays = images.train_images.cpu().permute(0, 2, 3, 1).contiguous().numpy()
+        self.arrays = images.train_images[:].cpu().permute(0, 2, 3, 1).contiguous().numpy()
         self.labels = images.train_labels.tolist()
         mean, std = images.mean.tolist(), images.std.tolist()
         self.transform = T.Compose(

@@ -151,10 +151,11 @@ class Experiment:
 
     def notes(self) -> list[str]:
         """Return what works, but not as well as one may think."""
+        found = self.images.notes("train")
         sampler, scheduler = name_in(SAMPLERS, self.sampler), name_in(SCHEDULERS, self.scheduler)
         if self.scheduler.stops and not self.sampler.learns_from_stopped and self.sampler.learns:
-            return [f"sampler {sampler} learns nothing from the trials that {scheduler} stops early"]
-        return []
+            found.append(f"sampler {sampler} learns nothing from the trials that {scheduler} stops early")
+        return found
 
     def terms(self) -> dict[str, Any]:
         """Return all that must stay the same while a study goes on, as plain JSON values by dotted key."""

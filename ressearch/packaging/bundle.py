@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from ressearch.arch import Architecture
@@ -183,7 +183,8 @@ def _write_module(file: Path, source: str, network: nn.Module, shape: ImageShape
     weights = paired(network, written)
     if is_trained:
         weights_file = file.with_name(WEIGHTS)
-        save_file(weights, weights_file, metadata={"format": "pt"})
+        content = save(weights, metadata={"format": "pt"})
+        weights_file.write_bytes(content)  # `save_file` would let nobody else read it, whatever the umask says
         written.load_state_dict(load_file(weights_file), assign=True)
     else:
         for key, tensor in written.state_dict().items():

@@ -46,6 +46,8 @@ class TrialSpec:
     """Worker time of the earlier part."""
     num_threads: int | None = None
     """CPU threads; None leaves them alone."""
+    device_share: float = 1.0
+    """Share of a GPU's memory, where trials share one."""
 
 
 @dataclass(frozen=True, kw_only=True)

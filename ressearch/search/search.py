@@ -150,6 +150,7 @@ class Search:
             curve=record.curve,
             seconds=record.seconds,
             num_threads=self.resources.cpus_per_trial,
+            device_share=self.resources.gpus_per_trial,
         )
 
     def _settle(self, *, is_idle: bool) -> None:

@@ -19,14 +19,23 @@ from ressearch.experiment.objectives import Trained, measured
 from ressearch.model import build
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.training.data import Images, Prepared, load, load_test
-from ressearch.training.loop import Training, TrainingError, evaluate
+from ressearch.training.device_memory import limit_memory
+from ressearch.training.loop import Training, TrainingError, evaluate, memory_watched
 
 
 def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
     """Train one network; yield every epoch and, last, the result, whatever happens.
 
-    The same spec gives the same numbers on the same device.
+    The same spec gives the same numbers on the same device. When it ends, however it does, the process has handed back
+    what the trial has used but for the images.
     """
+    try:
+        yield from _events(spec)
+    finally:
+        _return_memory()  # what held the network and its gradients has gone
+
+
+def _events(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
     started = time.perf_counter()
     curve = list(spec.curve)
 
@@ -37,9 +46,10 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
         return TrialResult(measures=measures, curve=tuple(curve), seconds=seconds(), reason=reason, message=message)
 
     try:
-        _return_memory()
-        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        images, network = _prepared(spec, device)
+        device = _device(spec)
+        images = _images(spec.images, device)
+        with memory_watched(device):
+            network = _network(spec, images, device)
         training = Training(network, images, spec.recipe, seed=spec.seed, device=device)
         if spec.curve and spec.checkpoint is not None:
             training.restore(spec.checkpoint)
@@ -48,7 +58,8 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
             if epoch.epoch in spec.checkpoint_epochs and spec.checkpoint is not None:
                 training.save(spec.checkpoint)
             yield Progress(epoch=epoch, seconds=seconds())
-        measures = _measured(spec, network, images, device, curve, seconds())
+        with memory_watched(device):
+            measures = _measured(spec, network, images, device, curve, seconds())
         if spec.weights is not None:
             _save(network.state_dict(), spec.weights)
     except TrainingError as error:
@@ -59,13 +70,18 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
         yield result(measures)
 
 
-def _prepared(spec: TrialSpec, device: torch.device) -> tuple[Images, nn.Module]:
+def _device(spec: TrialSpec) -> torch.device:
+    """Make this process ready to train as the spec says, and return where."""
     if spec.num_threads is not None:
         torch.set_num_threads(spec.num_threads)
-    images = _images(spec.images, device)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    limit_memory(device, spec.device_share)
+    return device
+
+
+def _network(spec: TrialSpec, images: Images, device: torch.device) -> nn.Module:
     torch.manual_seed(spec.seed)
-    network = build(plan(spec.architecture, images.shape.channels, images.shape.num_classes)).to(device)
-    return images, network
+    return build(plan(spec.architecture, images.shape.channels, images.shape.num_classes)).to(device)
 
 
 def _measured(
@@ -89,8 +105,12 @@ def _measured(
 
 
 def _return_memory() -> None:
-    """Hand back what earlier trials of this process have freed; without it a worker grows by some MB per trial."""
+    """Hand back what trials of this process have freed: to the device, which others may share, and to the system.
+
+    Without it a worker grows by some MB per trial.
+    """
     gc.collect()
+    torch.cuda.empty_cache()
     with suppress(OSError, AttributeError):  # only glibc knows the call
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
@@ -102,9 +122,10 @@ def _images(prepared: Prepared, device: torch.device) -> Images:
 
 def _save(state: Mapping[str, Any], file: Path) -> None:
     """Write the weights so that a killed worker leaves either all of them or none."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(f".{file.name}.partial")
-    save_file({name: tensor.contiguous().cpu() for name, tensor in state.items()}, partial)
+    content = save({name: tensor.contiguous().cpu() for name, tensor in state.items()})
+    partial.write_bytes(content)  # `save_file` would let nobody else read it, whatever the umask says
     os.replace(partial, file)

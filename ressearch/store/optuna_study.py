@@ -181,6 +181,7 @@ def created_file(path: Path, name: str, objectives: Mapping[str, Direction], att
     """Create an SQLite file out of sight: Optuna's readers create tables as well, and two at once break each other."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
+    partial.touch()  # SQLite would create it with 0644, whatever the umask says
     created(f"sqlite:///{partial.absolute()}", name, objectives, attributes)
     os.replace(partial, path)
 

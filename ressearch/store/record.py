@@ -9,8 +9,9 @@ from ressearch.training.recipe import Recipe
 
 State = Literal["complete", "pruned", "failed", "running", "paused"]
 
-BREAKDOWNS = frozenset({"worker_lost", "error"})
-"""Reasons of failure that are probably the machine's: a worker that was killed, an exception that is not training's."""
+BREAKDOWNS = frozenset({"worker_lost", "error", "device_full"})
+"""Reasons of failure that are probably the machine's: a worker that was killed, an exception that is not training's, a
+device whose memory others have filled."""
 INFRASTRUCTURE = BREAKDOWNS | {"lost_driver", "interrupted"}
 """Reasons of failure that say nothing about the candidate: it is trained again."""
 GIVEN_UP = "given_up"

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -13,20 +13,24 @@ import numpy as np
 from filelock import FileLock
 
 from ressearch.images import ImageShape
-from ressearch.training.pixels import Labels, Pixels
+from ressearch.training.pixels import Labels, Pixels, quiet_decoders
 from ressearch.training.source import Source
 from ressearch.training.sources.kind import Decoded, Split
 
-VERSION = 2  # to be raised when decoding changes, so that older caches are not read
-ARRAYS = ("images.npy", "labels.npy")
+VERSION = 3  # to be raised when decoding changes, so that older caches are not read
+ARRAYS = ("images.npy", "labels.npy", "moments.npy")
 
 
 @dataclass(frozen=True)
 class Cached:
-    """One decoded split: images uint8 (N, C, H, W), backed by the file, and labels int64 (N,)."""
+    """One decoded split: images uint8 (N, C, H, W), backed by the file, and labels int64 (N,).
+
+    `moments` is int64 (N, C, 2): the sum of each channel of each image, and the sum of the squares.
+    """
 
     images: Pixels
     labels: Labels
+    moments: Labels
     class_names: tuple[str, ...]
     shape: ImageShape
     digest: str
@@ -80,6 +84,7 @@ def open_cached(directory: Path) -> Cached:
     return Cached(
         images=np.load(directory / "images.npy", mmap_mode="r", allow_pickle=False),
         labels=np.load(directory / "labels.npy", allow_pickle=False),
+        moments=np.load(directory / "moments.npy", allow_pickle=False),
         class_names=tuple(description["class_names"]),
         shape=ImageShape(**description["shape"]),
         digest=description["digest"],
@@ -98,7 +103,8 @@ def _build(directory: Path, source: Source, split: Split) -> None:
     shutil.rmtree(directory, ignore_errors=True)  # damaged
     partial.mkdir()
     try:
-        _write(partial, source, source.decode(split, directory.parent / "downloads"))
+        with quiet_decoders():
+            _write(partial, source, source.decode(split, directory.parent / "downloads"))
         os.replace(partial, directory)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
@@ -112,7 +118,8 @@ def _write(directory: Path, source: Source, decoded: Decoded) -> None:
     labels = np.asarray(decoded.labels, dtype=np.int64)
     digest = hashlib.sha256(f"{size}".encode() + labels.tobytes())
     with open(directory / "images.npy", "wb") as file:
-        _write_array(file, size, decoded.images, digest.update)
+        moments = _write_array(file, size, _digested(decoded.images, digest.update))
+    np.save(directory / "moments.npy", moments, allow_pickle=False)
     np.save(directory / "labels.npy", labels, allow_pickle=False)
     description = {
         "version": VERSION,
@@ -125,17 +132,27 @@ def _write(directory: Path, source: Source, decoded: Decoded) -> None:
     (directory / "cache.json").write_text(json.dumps(description, indent=2) + "\n")
 
 
-def _write_array(
-    file: BinaryIO, size: tuple[int, ...], images: Iterable[Pixels], written: Callable[[bytes], None]
-) -> None:
-    """Write (N, C, H, W) image by image; not through a memory map, where a full disk kills the process."""
+def _digested(images: Iterable[Pixels], update: Callable[[bytes], None]) -> Iterator[Pixels]:
+    for image in images:
+        update(image.tobytes())
+        yield image
+
+
+def _write_array(file: BinaryIO, size: tuple[int, ...], images: Iterable[Pixels]) -> Labels:
+    """Write (N, C, H, W) image by image, and return the moments.
+
+    Not through a memory map, where a full disk kills the process.
+    """
     header = {"descr": "|u1", "fortran_order": False, "shape": size}
     np.lib.format.write_array_header_1_0(file, header)
+    moments = np.empty((*size[:2], 2), dtype=np.int64)
     num_images = 0
     for image in images:
         assert image.shape == size[1:], f"decoded {image.shape}, expected {size[1:]}"
-        pixels = image.tobytes()
-        file.write(pixels)
-        written(pixels)
+        file.write(image.tobytes())
+        values = image.astype(np.int64)
+        moments[num_images, :, 0] = values.sum((1, 2))
+        moments[num_images, :, 1] = np.square(values).sum((1, 2))
         num_images += 1
     assert num_images == size[0], f"decoded {num_images} images for {size[0]} labels"
+    return moments

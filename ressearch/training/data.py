@@ -1,5 +1,6 @@
 """The images of a study: decoded once per machine, split the same way for every trial, loaded to a device."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor
 
 from ressearch.images import ImageShape
+from ressearch.messages import Note
 from ressearch.training.cache import Cached, default_cache_dir, ensure_cached, open_cached
 from ressearch.training.fingerprint import Fingerprint
 from ressearch.training.pixels import Labels
 from ressearch.training.source import Source
 from ressearch.training.sources.kind import Split
+
+COPIED_AT_A_TIME = 1024
+"""Images on their way to another device."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,31 @@ class Prepared:
     split: Split
 
 
+@dataclass(frozen=True, eq=False)
+class ImageRows:
+    """Some images of a split, which stay in the pages of the cache that all processes of the machine share.
+
+    They are indexed like a tensor, by rows or a slice, and give a copy: uint8 (N, C, H, W).
+    """
+
+    split: Tensor
+    rows: Tensor
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Tensor | slice) -> Tensor:
+        return self.split[self.rows[index]]
+
+    def copied(self, device: torch.device | str) -> Tensor:
+        """Return them in the memory of a device, never as a whole in that of this process."""
+        copy = torch.empty((len(self), *self.split.shape[1:]), dtype=torch.uint8, device=device)
+        for start in range(0, len(self), COPIED_AT_A_TIME):
+            part = slice(start, start + COPIED_AT_A_TIME)
+            copy[part] = self[part].to(device)
+        return copy
+
+
 @dataclass(frozen=True, kw_only=True)
 class Images:
     """Training and validation images on one device: uint8 (N, C, H, W), labels int64 (N,).
@@ -33,9 +63,9 @@ class Images:
     `mean` and `std` are those of the training images, float32 (C,), on the scale 0..1.
     """
 
-    train_images: Tensor
+    train_images: Tensor | ImageRows
     train_labels: Tensor
-    val_images: Tensor
+    val_images: Tensor | ImageRows
     val_labels: Tensor
     mean: Tensor
     std: Tensor
@@ -51,6 +81,8 @@ class Images:
 def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: Split = "train") -> Prepared:
     """Decode one split of a source, once per machine, and make sure that it can be divided as asked.
 
+    What the user should know of the files, such as which are left out, is a warning of the category `Note`.
+
     Args:
         source: Where images come from.
         seed: The study's seed: fixes which images validate, the same for every trial.
@@ -62,6 +94,8 @@ def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: 
         OSError: If the cache cannot be written.
     """
     directory = ensure_cached(source, split, cache_dir or default_cache_dir())
+    for note in source.notes(split):
+        warnings.warn(note, Note, stacklevel=2)
     if split == "train":
         cached = open_cached(directory)
         divide(cached.labels, cached.class_names, source, seed)
@@ -76,7 +110,7 @@ def fingerprint(prepared: Prepared) -> Fingerprint:
 
 
 def load(prepared: Prepared, device: torch.device | str) -> Images:
-    """Training and validation images in the memory of a device.
+    """Training and validation images for a device: on the CPU shared with all processes, else in its memory.
 
     Raises:
         ValueError: If `prepared` holds test images; `load_test` is for those.
@@ -85,14 +119,14 @@ def load(prepared: Prepared, device: torch.device | str) -> Images:
         raise ValueError("load: prepared with split='train' must hold, got split='test'; use load_test")
     cached = open_cached(prepared.directory)
     train_rows, val_rows = divide(cached.labels, cached.class_names, prepared.source, prepared.seed)
-    train_images, train_labels = _take(cached, train_rows)
-    val_images, val_labels = _take(cached, val_rows)
-    mean, std = channel_statistics(train_images)
+    train_images, train_labels = _rows(cached, train_rows, device)
+    val_images, val_labels = _rows(cached, val_rows, device)
+    mean, std = channel_statistics(cached.moments[train_rows], cached.shape.resolution**2)
     return Images(
-        train_images=train_images.to(device),
-        train_labels=train_labels.to(device),
-        val_images=val_images.to(device),
-        val_labels=val_labels.to(device),
+        train_images=train_images,
+        train_labels=train_labels,
+        val_images=val_images,
+        val_labels=val_labels,
         mean=mean.to(device),
         std=std.to(device),
         class_names=cached.class_names,
@@ -100,8 +134,8 @@ def load(prepared: Prepared, device: torch.device | str) -> Images:
     )
 
 
-def load_test(prepared: Prepared, device: torch.device | str) -> tuple[Tensor, Tensor]:
-    """Test images uint8 (N, C, H, W) and labels int64 (N,) in the memory of a device.
+def load_test(prepared: Prepared, device: torch.device | str) -> tuple[Tensor | ImageRows, Tensor]:
+    """Test images uint8 (N, C, H, W) and labels int64 (N,) for a device, as `load` gives them.
 
     Raises:
         ValueError: If `prepared` holds no test images.
@@ -109,8 +143,7 @@ def load_test(prepared: Prepared, device: torch.device | str) -> tuple[Tensor, T
     if prepared.split != "test":
         raise ValueError("load_test: prepared with split='test' must hold, got split='train'")
     cached = open_cached(prepared.directory)
-    images, labels = _take(cached, np.arange(len(cached.labels)))
-    return images.to(device), labels.to(device)
+    return _rows(cached, np.arange(len(cached.labels)), device)
 
 
 def divide(labels: Labels, class_names: tuple[str, ...], source: Source, seed: int) -> tuple[Labels, Labels]:
@@ -160,22 +193,24 @@ def stratified_order(labels: Labels, generator: np.random.Generator) -> Labels:
     return shuffled[np.argsort(share, kind="stable")]
 
 
-def channel_statistics(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation per channel, float32 (C,), on the scale 0..1, of uint8 (N, C, H, W).
+def channel_statistics(moments: Labels, num_pixels: int) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation per channel, float32 (C,), on the scale 0..1, of images that need not be read.
 
-    Counting each of the 256 values is exact, and far quicker than a copy in floating point.
+    Args:
+        moments: int64 (N, C, 2), see `Cached`; whole numbers, so that their sums are exact in any order.
+        num_pixels: Of one channel of one image.
     """
-    histogram = torch.zeros(images.shape[1], 256, dtype=torch.float64)
-    for block in torch.split(images, 2048):
-        for channel in range(images.shape[1]):
-            histogram[channel] += torch.bincount(block[:, channel].flatten(), minlength=256)
-    share = histogram / histogram.sum(1, keepdim=True)
-    value = torch.arange(256, dtype=torch.float64) / 255
-    mean = share @ value
-    std = (share @ value.square() - mean.square()).clamp_min(0).sqrt()
-    return mean.float(), std.clamp_min(1 / 255).float()  # images of one colour must not divide by zero
+    sums, squares = moments.sum(0).T / (len(moments) * num_pixels)
+    mean = sums / 255
+    std = np.sqrt(np.maximum(squares / 255**2 - mean**2, 0))
+    std = np.maximum(std, 1 / 255)  # images of one colour must not divide by zero
+    return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
 
-def _take(cached: Cached, rows: Labels) -> tuple[Tensor, Tensor]:
-    """Copy rows into memory of this process: compact, and never a page fault while training."""
-    return torch.from_numpy(cached.images[rows]), torch.from_numpy(cached.labels[rows])
+def _rows(cached: Cached, rows: Labels, device: torch.device | str) -> tuple[Tensor | ImageRows, Tensor]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")  # `ImageRows` gives copies only
+        split = torch.from_numpy(cached.images)
+    images = ImageRows(split, torch.from_numpy(rows))
+    is_shared = torch.device(device).type == "cpu"
+    return images if is_shared else images.copied(device), torch.from_numpy(cached.labels[rows]).to(device)

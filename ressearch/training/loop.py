@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from ressearch.training.augment import augment, normalise, scaled
 from ressearch.training.checkpoint import read_checkpoint, write_checkpoint
-from ressearch.training.data import Images
+from ressearch.training.data import ImageRows, Images
+from ressearch.training.device_memory import exhausted
 from ressearch.training.recipe import Recipe
 from ressearch.training.schedule import lr_at
 
@@ -45,7 +46,10 @@ class EpochResult:
 
 
 class TrainingError(Exception):
-    """A training that cannot go on; `reason` is `non_finite` or `out_of_memory`."""
+    """A training that cannot go on.
+
+    `reason` is `non_finite`, `out_of_memory`, or `device_full` where other processes have filled the device.
+    """
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(reason, message)  # both, so that it survives pickling
@@ -99,7 +103,8 @@ class Training:
     ) -> None:
         self.epochs_done = 0
         self._module, self._images, self._recipe = module, images, recipe
-        with _memory_watched():
+        self._device = torch.device(device)
+        with memory_watched(self._device):
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._optimizer = _optimizer(module, recipe)
             self._generator = torch.Generator(device).manual_seed(seed)
@@ -111,7 +116,7 @@ class Training:
             TrainingError: If a loss is not finite, or memory runs out.
         """
         while self.epochs_done < self._recipe.epochs:
-            with _memory_watched():
+            with memory_watched(self._device):
                 result = self._next_epoch()
             self.epochs_done = result.epoch
             yield result
@@ -173,7 +178,7 @@ class Training:
 
 def evaluate(
     module: nn.Module,
-    images: Tensor,
+    images: Tensor | ImageRows,
     labels: Tensor,
     mean: Tensor,
     std: Tensor,
@@ -194,9 +199,8 @@ def evaluate(
     loss = torch.zeros((), device=device)
     correct = torch.zeros((), device=device, dtype=torch.int64)
     with torch.inference_mode(), _autocast(device):
-        for batch, targets in zip(
-            torch.split(images, EVALUATION_BATCH), torch.split(labels, EVALUATION_BATCH), strict=True
-        ):
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            batch, targets = (some[start : start + EVALUATION_BATCH] for some in (images, labels))
             logits = module(normalise(batch, mean, std)).float()
             loss += F.cross_entropy(logits, targets, reduction="sum")
             correct += (logits.argmax(1) == targets).sum()
@@ -278,19 +282,15 @@ def _require_finite(loss: float, where: str) -> None:
 
 
 @contextlib.contextmanager
-def _memory_watched() -> Iterator[None]:
+def memory_watched(device: torch.device) -> Iterator[None]:
     """Turn the errors of an exhausted memory into a `TrainingError`."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        reason = exhausted(error, device)
+        if reason is None:
             raise
-        raise TrainingError("out_of_memory", str(error).partition("\n")[0] or "the process is out of memory") from error
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    """CUDA has an exception of its own; the CPU allocator's is told by its text."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+        raise TrainingError(reason, str(error).partition("\n")[0] or "the process is out of memory") from error
 
 
 def _autocast(device: torch.device) -> contextlib.AbstractContextManager[None]:

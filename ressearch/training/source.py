@@ -76,6 +76,14 @@ class Source:
         """
         return SOURCES[self.name].decode(self.root or downloads, split, self.describe().resolution)
 
+    def notes(self, split: Split) -> list[str]:
+        """What the user should know of the files of a split, such as which of them are left out: one line each.
+
+        Raises:
+            ValueError: If files are missing or wrongly laid out.
+        """
+        return SOURCES[self.name].notes(self.root, split)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, with an absolute root."""
         return asdict(self) | {"root": None if self.root is None else str(self.root.absolute())}

@@ -1,9 +1,11 @@
 """The one training: real trainings of one trial, on the bundled digits."""
 
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from safetensors.torch import load_file
 from ressearch.arch import cost, named, plan
 from ressearch.experiment import OBJECTIVES, Objective, load_experiment
 from ressearch.model import build
+from ressearch.search import trainer
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
 from ressearch.search.session import run_session
@@ -129,6 +132,56 @@ def test_a_paused_trial_ends_like_one_that_never_paused(spec: TrialSpec, tmp_pat
     assert result.seconds > last.seconds
     again = load_file(spec.weights)
     assert all(torch.equal(weights[name], again[name]) for name in weights)
+
+
+@pytest.mark.parametrize("end", ["trained", "stopped", "failed", "broken"])
+def test_memory_is_handed_back_when_nothing_holds_the_network(
+    spec: TrialSpec, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device frees only what no tensor uses; it is shared, so that this must not wait for the next trial."""
+    networks: list[weakref.ref[torch.nn.Module]] = []
+    alive: list[int] = []
+
+    def built(*arguments: Any) -> torch.nn.Module:
+        network = build(*arguments)
+        networks.append(weakref.ref(network))
+        return network
+
+    def no_test_images(*_: object) -> None:
+        raise KeyError("no test images")
+
+    monkeypatch.setattr(trainer, "build", built)
+    monkeypatch.setattr(trainer, "load_test", no_test_images)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: alive.append(sum(ref() is not None for ref in networks)))
+    if end == "failed":
+        spec = replace(spec, recipe=replace(RECIPE, lr=1e30))
+    run = train_once(replace(spec, test=spec.images) if end == "broken" else spec)
+    assert isinstance(next(run), TrialResult if end == "failed" else Progress)
+    if end == "stopped":
+        run.close()
+    else:
+        rest = list(run)
+        assert end == "failed" or rest[-1].reason == ("error" if end == "broken" else None)
+    assert len(networks) == 1
+    assert alive == [0]
+
+
+def test_a_trial_is_limited_to_its_share_of_the_device(spec: TrialSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[tuple[torch.device, float]] = []
+    monkeypatch.setattr(trainer, "limit_memory", lambda *given: limits.append(given))
+    next(train_once(replace(spec, device_share=0.25)))
+    assert limits == [(torch.device("cpu"), 0.25)]
+
+
+def test_a_network_too_large_to_be_built_is_a_failure_of_its_own(
+    spec: TrialSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def huge(*_: object) -> None:
+        torch.empty(2**55)
+
+    monkeypatch.setattr(trainer, "build", huge)
+    _, result = trained(spec)
+    assert result.reason == "out_of_memory"
 
 
 def test_a_trial_that_is_stopped_saves_no_weights(spec: TrialSpec) -> None:

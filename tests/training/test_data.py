@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +9,21 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ressearch.training import data
 from ressearch.training.cache import default_cache_dir
-from ressearch.training.data import Images, channel_statistics, divide, load, load_test, prepare, stratified_order
+from ressearch.training.data import (
+    ImageRows,
+    Images,
+    channel_statistics,
+    divide,
+    load,
+    load_test,
+    prepare,
+    stratified_order,
+)
 from ressearch.training.source import Source
+from ressearch.training.sources import SOURCES, SourceKind
+from ressearch.training.sources.kind import Decoded, Split
 
 CIFAR = Path(__file__).parents[3] / "shared" / "data" / "cifar10-jpeg"
 
@@ -83,35 +97,85 @@ def test_too_few_images_are_named(counts: list[int], values: dict[str, int], mes
         divide(some_labels(counts), names(counts), Source(**values), seed=0)
 
 
-def test_channel_statistics_are_those_of_numpy() -> None:
-    images = torch.randint(0, 256, (3000, 3, 5, 5), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    mean, std = channel_statistics(images)
-    pixels = images.numpy().astype(np.float64) / 255
-    np.testing.assert_allclose(mean, pixels.mean((0, 2, 3)), atol=1e-7)
-    np.testing.assert_allclose(std, pixels.std((0, 2, 3)), atol=1e-7)
+def test_channel_statistics_are_those_of_numpy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the training images alone, and of those alone that a subset takes."""
+    images = load(prepare(colours(monkeypatch, num_images=900, side=6), seed=1, cache_dir=tmp_path), "cpu")
+    pixels = images.train_images[:].numpy().astype(np.float64) / 255
+    assert pixels.shape == (700, 3, 6, 6)
+    np.testing.assert_allclose(images.mean, pixels.mean((0, 2, 3)), rtol=1e-7)
+    np.testing.assert_allclose(images.std, pixels.std((0, 2, 3)), rtol=1e-7)
+
+
+def colours(monkeypatch: pytest.MonkeyPatch, *, num_images: int, side: int) -> Source:
+    """Noise whose channels differ, of two classes; 700 images train."""
+
+    def decode(_: Path, __: Split, resolution: int) -> Decoded:
+        noise = np.random.default_rng(0).integers(0, (256, 99, 7), (num_images, side, side, 3), dtype=np.uint8)
+        return Decoded([0, 1] * (num_images // 2), ("a", "b"), (image.transpose(2, 0, 1) for image in noise))
+
+    kind = SourceKind(summary="", channels=3, num_classes=lambda _: 2, content=lambda *_: "", decode=decode)
+    monkeypatch.setitem(SOURCES, "colours", kind)
+    return Source(name="colours", resolution=side, subset=700, val_images=40)
 
 
 def test_images_of_one_colour_have_a_deviation_to_divide_by() -> None:
-    assert channel_statistics(torch.full((4, 1, 2, 2), 7, dtype=torch.uint8))[1] > 0
+    assert channel_statistics(np.array([[[7 * 4, 49 * 4]]] * 4), num_pixels=4)[1] > 0
 
 
 def test_digits_are_loaded(digits: Images) -> None:
-    assert digits.train_images.shape[1:] == digits.val_images.shape[1:] == (1, 8, 8)
-    assert digits.train_images.dtype == torch.uint8
+    train, val = digits.train_images[:], digits.val_images[:]
+    assert train.shape[1:] == val.shape[1:] == (1, 8, 8)
+    assert train.dtype == torch.uint8
     assert digits.train_labels.dtype == torch.int64
-    assert (digits.train_images.min(), digits.train_images.max()) == (0, 255)
+    assert (train.min(), train.max()) == (0, 255)
     assert len(digits.val_images) == round(0.1 * (len(digits.train_images) + len(digits.val_images)))
     assert digits.class_names == tuple("0123456789")
-    mean, std = channel_statistics(digits.train_images)
-    assert torch.equal(digits.mean, mean)
-    assert torch.equal(digits.std, std)
+
+
+def test_images_are_copied_to_a_device_in_parts(digits: Images, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data, "COPIED_AT_A_TIME", 50)
+    assert isinstance(digits.val_images, ImageRows)
+    assert len(digits.val_images) % 50
+    copy = digits.val_images.copied("cpu")
+    assert torch.equal(copy, digits.val_images[:])
+    copy.zero_()
+    assert digits.val_images[:].max() == 255
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="memory is told by Linux only")
+def test_images_are_not_copied_into_the_memory_of_every_process(tmp_path: Path) -> None:
+    """All of them are read, in batches, as an epoch does; a copy would take 48 MB."""
+    code = f"""
+from pathlib import Path
+import torch
+from ressearch.training.data import load, prepare
+from ressearch.training.source import Source
+
+def own():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous:")) / 1024
+
+prepared = prepare(Source(resolution=192), seed=0, cache_dir=Path({str(tmp_path)!r}))
+load(prepare(Source(resolution=8), seed=0, cache_dir=Path({str(tmp_path)!r})), "cpu").train_images[:]
+before = own()
+images = load(prepared, "cpu")
+total = 0
+for some in (images.train_images, images.val_images):
+    for rows in torch.split(torch.randperm(len(some)), 20):
+        total += some[rows].numel()
+print(total / 2**20, own() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    read, grown = map(float, done.stdout.split())
+    assert read > 48
+    assert grown < 12
 
 
 def test_digits_of_train_validation_and_test_never_overlap(digits: Images, digits_cache: Path) -> None:
     from sklearn.datasets import load_digits
 
     test_images, test_labels = load_test(prepare(Source(), seed=0, cache_dir=digits_cache, split="test"), "cpu")
-    parts = [digits.train_images, digits.val_images, test_images]
+    parts = [some[:] for some in (digits.train_images, digits.val_images, test_images)]
     assert sum(len(part) for part in parts) == len(load_digits().target)
     contents = [{image.numpy().tobytes() for image in part} for part in parts]
     assert sum(len(content) for content in contents) == len(set.union(*contents))
@@ -122,7 +186,7 @@ def test_test_images_do_not_depend_on_the_seed(digits_cache: Path) -> None:
     (first, _), (second, _) = (
         load_test(prepare(Source(), seed=seed, cache_dir=digits_cache, split="test"), "cpu") for seed in (0, 1)
     )
-    assert torch.equal(first, second)
+    assert torch.equal(first[:], second[:])
 
 
 def test_each_split_has_its_own_loader(digits_cache: Path) -> None:
@@ -134,7 +198,7 @@ def test_each_split_has_its_own_loader(digits_cache: Path) -> None:
 
 def test_prepared_may_be_sent_to_another_process(digits_cache: Path, digits: Images) -> None:
     prepared = pickle.loads(pickle.dumps(prepare(Source(), seed=0, cache_dir=digits_cache)))
-    assert torch.equal(load(prepared, "cpu").train_images, digits.train_images)
+    assert torch.equal(load(prepared, "cpu").train_images[:], digits.train_images[:])
 
 
 def test_prepare_checks_the_split_before_anything_is_trained(digits_cache: Path) -> None:
@@ -144,7 +208,7 @@ def test_prepare_checks_the_split_before_anything_is_trained(digits_cache: Path)
 
 def test_resolution_is_part_of_the_cache(digits_cache: Path) -> None:
     images = load(prepare(Source(resolution=16), seed=0, cache_dir=digits_cache), "cpu")
-    assert images.train_images.shape[2:] == (16, 16)
+    assert images.train_images[:].shape[2:] == (16, 16)
     assert images.shape.resolution == 16
 
 
@@ -162,7 +226,7 @@ def test_default_cache_dir_follows_the_environment(monkeypatch: pytest.MonkeyPat
 def test_real_cifar10_is_read(tmp_path: Path) -> None:
     source = Source(name="parquet", root=CIFAR, val_images=10)
     images = load(prepare(source, seed=0, cache_dir=tmp_path), "cpu")
-    assert images.train_images.shape == (49990, 3, 32, 32)
+    assert images.train_images[:].shape == (49990, 3, 32, 32)
     assert images.class_names[:3] == ("airplane", "automobile", "bird")
     torch.testing.assert_close(images.mean, torch.tensor([0.4913, 0.4821, 0.4465]), atol=5e-4, rtol=0)
     torch.testing.assert_close(images.std, torch.tensor([0.2452, 0.2428, 0.2606]), atol=5e-4, rtol=0)

@@ -51,7 +51,7 @@ def test_describe_needs_no_files_for_known_sets(source: Source, shape: ImageShap
 def test_describe_counts_class_folders_and_opens_no_image(tmp_path: Path) -> None:
     for name in ("cat", "dog", "owl", ".hidden"):
         (tmp_path / name).mkdir()
-    (tmp_path / "cat" / "broken.png").write_bytes(b"this is no image")
+        (tmp_path / name / "broken.png").write_bytes(b"this is no image")
     (tmp_path / "notes.txt").touch()
     shape = Source(name="folder", root=tmp_path).describe()
     assert shape == ImageShape(channels=3, resolution=32, num_classes=3)

@@ -53,6 +53,9 @@ class SourceKind:
     decode: Callable[[Path, Split, int], Decoded]
     """Open a split, and decode its images at a resolution. Without a root, the path is a directory for downloads."""
 
+    notes: Callable[[Path | None, Split], list[str]] = lambda *_: []
+    """What a user should know of the files of a split, such as which are left out: one line each."""
+
 
 def stamps(paths: Iterable[Path]) -> str:
     """Paths, sizes and times of change of files; to hash a large data set at every start would cost too much."""
