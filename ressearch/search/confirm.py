@@ -3,6 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -118,8 +119,9 @@ class Confirmation:
 
     def interrupt(self) -> None:
         """Close every running training."""
-        for record in self._ledger.open():
-            self.finish(record.number, failed("interrupted", "the run was interrupted"))
+        with ExitStack() as endings:  # one that cannot be written leaves the others their turn
+            for record in reversed(self._ledger.open()):
+                endings.callback(self.finish, record.number, failed("interrupted", "the run was interrupted"))
 
 
 _KEPT = (

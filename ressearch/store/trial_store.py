@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,30 @@ from ressearch.store.distributions import distribution_of
 from ressearch.store.files import (
     DATABASE,
     LOCK,
+    MANIFEST,
     StudyError,
     checkpoint_file,
     database_url,
     is_study,
+    left_behind,
     nearby,
+    read_manifest,
     weights_file,
 )
-from ressearch.store.optuna_study import PART, Direction, OptunaStudy, created, created_file, opened, readable
+from ressearch.store.optuna_study import (
+    PART,
+    Direction,
+    OptunaStudy,
+    created,
+    created_file,
+    opened,
+    readable,
+    storage_of,
+    unchanged_by_others,
+)
+from ressearch.store.reading import ReadingStorage
 from ressearch.store.record import OPTUNAS_OWN, State, TrialRecord
+from ressearch.store.snapshot import UnusableError, held
 
 SCHEMA = 2
 """Version of the attributes of trials and studies; 1 called baselines ancestors and kept no measures."""
@@ -39,6 +54,7 @@ _NAMES: dict[TrialState, State] = {state: name for name, state in _STATES.items(
 _NAMES[TrialState.WAITING] = "running"
 _PAUSED = "paused"
 _FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
+_REQUIRED = frozenset(spec.name for spec in fields(TrialRecord) if spec.default is MISSING) - OPTUNAS_OWN
 
 
 class TrialStore:
@@ -56,6 +72,7 @@ class TrialStore:
         self._objectives: tuple[str, ...] = ()
         self._distributions: dict[str, BaseDistribution] = {}
         self._study: OptunaStudy | None = None
+        self._writes = False
         self._written: dict[int, tuple[int, Mapping[str, Any]]] = {}
 
     @contextmanager
@@ -63,8 +80,9 @@ class TrialStore:
         """Hold the study; the kernel lets go of it when this process ends, however it ends.
 
         Raises:
-            StudyError: If another process holds it.
+            StudyError: If another process holds it, or it is damaged: nothing is written then.
         """
+        self._check_files()
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.directory / LOCK)
         try:
@@ -75,8 +93,11 @@ class TrialStore:
                 "or name another study with --study"
             ) from None
         try:
-            yield
+            with held(self._file):
+                yield
         finally:
+            if self._study:
+                self._study.let_go()
             lock.release()
 
     def open(
@@ -97,7 +118,8 @@ class TrialStore:
         self._distributions = {name: distribution_of(domain) for name, domain in domains.items()}
         with readable(self._where):
             if self._url is None and not is_study(self.directory):
-                created_file(self.directory / DATABASE, self._name, objectives, attributes)
+                created_file(self._file, self._name, objectives, attributes)
+            self._check_files()
             if not self._open_study(writes=True):
                 created(self._address, self._name, objectives, attributes)
                 self._open_study(writes=True)
@@ -119,10 +141,33 @@ class TrialStore:
             raise StudyError(f"{self._where}: there is no study {self._name!r}")
         return is_there
 
+    def _check_files(self) -> None:
+        """Look at what is there before anything is written: Optuna adds its tables to whatever it is given.
+
+        Raises:
+            StudyError: If it is damaged, or the database of a study is gone.
+        """
+        if self._url is not None:
+            return
+        if is_study(self.directory):
+            TrialStore(self._named).open_for_reading()
+            if (self.directory / MANIFEST).exists():
+                read_manifest(self._named)
+        elif left := left_behind(self.directory):
+            raise StudyError(
+                f"{self._where}: it is gone, but {' and '.join(left)} of its study are there; restore it from a copy, "
+                "or delete these to begin anew"
+            )
+
     @property
     def terms(self) -> Mapping[str, Any] | None:
         """What the study was begun with; None if a version of this program began it that kept no terms."""
         return self._opened.attributes.get("terms")
+
+    @property
+    def objectives(self) -> tuple[str, ...] | None:
+        """Names of what the study improves; None if a version of this program began it that kept none there."""
+        return self._opened.objectives
 
     def trials(self) -> list[TrialRecord]:
         """Read all trials.
@@ -131,13 +176,17 @@ class TrialStore:
             StudyError: If the database cannot be used, or a trial was not written by this program.
         """
         with readable(self._where):
-            return [record_of(trial) for trial in self._opened.trials()]
+            records = [record_of(trial) for trial in self._opened.trials()]
+            self._check_numbers([record.number for record in records])
+            return records
 
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add an open trial; its number must be the next one."""
         attributes = record.attributes()
-        trial_id = self._opened.open(record.params, self._distributions, attributes)
-        assert trial_id == self._opened.trial_id(record.number)
+        constraints = {"limits": 0.0 if record.within_limits else 1.0}
+        with unchanged_by_others(self._where, record.number):
+            self._opened.check_next(record.number)
+            trial_id = self._opened.open(record.params, self._distributions, attributes, constraints)
         self._written[record.number] = trial_id, attributes
         return record
 
@@ -145,7 +194,8 @@ class TrialStore:
         """Write the last epoch of an open trial, so that a killed driver leaves its curve."""
         if len(self._objectives) == 1:  # Optuna keeps no intermediate values with several objectives
             last = record.curve[-1]
-            self._opened.report(self._trial_id(record.number), int(last["epoch"]), last["val_accuracy"])
+            with unchanged_by_others(self._where, record.number):
+                self._opened.report(self._trial_id(record.number), int(last["epoch"]), last["val_accuracy"])
 
     def pause(self, record: TrialRecord) -> None:
         """Keep whether an open trial waits for its scheduler, so that the next session can continue it."""
@@ -157,8 +207,9 @@ class TrialStore:
         measures = record.measures or {}
         values = [measures[name] for name in self._objectives if name in measures]
         has_values = record.state in ("complete", "pruned") and len(values) == len(self._objectives)
-        trial_id = self._trial_id(record.number)
-        closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
+        with unchanged_by_others(self._where, record.number):
+            trial_id = self._trial_id(record.number)
+            closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
         del self._written[record.number]
         self.checkpoint_file(record.number).unlink(missing_ok=True)
         return record_of(closed)
@@ -177,10 +228,12 @@ class TrialStore:
 
     def _write(self, record: TrialRecord, more: Mapping[str, Any]) -> None:
         """Write the attributes that have changed."""
-        trial_id, known = self._trial_id(record.number), self._known(record.number)
+        known = self._known(record.number)
         attributes = {**record.attributes(), **more}
         changed = {name: value for name, value in attributes.items() if name not in known or known[name] != value}
-        self._opened.note(trial_id, changed)
+        with unchanged_by_others(self._where, record.number):
+            trial_id = self._trial_id(record.number)
+            self._opened.note(trial_id, changed)
         self._written[record.number] = trial_id, {**known, **changed}
 
     def _trial_id(self, number: int) -> int:
@@ -192,8 +245,21 @@ class TrialStore:
     def _open_study(self, *, writes: bool) -> bool:
         """Open the study if it is there. In a database of many it is the one that is called like the directory."""
         name = None if self._url is None else self._name
-        self._study = opened(self._address, name=name, part=self._part, writes=writes)
+        reads_file = self._url is None and not writes
+        storage = ReadingStorage(self._file) if reads_file else storage_of(self._address, writes=writes)
+        self._study = opened(storage, name=name, part=self._part)
+        self._writes = writes
         return self._study is not None
+
+    def _check_numbers(self, numbers: list[int]) -> None:
+        """Check that no number stands for two trials, or would do so as soon as another trial begins."""
+        if len(set(numbers)) < len(numbers):
+            raise ValueError("two trials have the same number")
+        if self._writes and (missing := sorted(set(range(len(numbers))) - set(numbers))):
+            raise UnusableError(
+                f"trial {missing[0]} is missing: somebody has deleted it, and Optuna would give its number away; "
+                "name another study with --study"
+            )
 
     @property
     def _name(self) -> str:
@@ -213,6 +279,10 @@ class TrialStore:
         return self._study
 
     @property
+    def _file(self) -> Path:
+        return self.directory / DATABASE
+
+    @property
     def _address(self) -> str:
         return self._url or database_url(self.directory)
 
@@ -225,7 +295,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
     """Read one trial of the storage.
 
     Raises:
-        KeyError: If it was not written by this program.
+        UnusableError: If it was not written by this program.
+        ValueError: If it is damaged.
     """
     attributes = dict(trial.user_attrs)
     if "ancestor" in attributes:  # what schema 1 called it
@@ -235,8 +306,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         {"epoch": epoch, "val_accuracy": value} for epoch, value in sorted(trial.intermediate_values.items())
     ]
     values: dict[str, Any] = {name: value for name, value in attributes.items() if name in _FIELDS}
-    if missing := {"architecture", "recipe", "candidate_id"} - values.keys():
-        raise KeyError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
+    if missing := _REQUIRED - values.keys():
+        raise UnusableError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
     record = TrialRecord(
         number=trial.number,
         state="paused" if is_paused else _NAMES[trial.state],
@@ -246,6 +317,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
         **values,
     )
+    if fault := record.fault():
+        raise ValueError(f"trial {trial.number}: {fault}")
     return record if record.measures is not None or record.is_open else replace(record, measures=_measures(record))
 
 

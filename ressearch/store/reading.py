@@ -1,0 +1,76 @@
+"""Optuna's storage of a study that is only read, as the dashboard needs it, too."""
+
+from collections.abc import Container
+from contextlib import closing
+from pathlib import Path
+
+import optuna
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+from sqlalchemy.pool import NullPool
+
+from ressearch.store.snapshot import Snapshot, UnusableError
+
+_TABLES = {"alembic_version", "studies", "trials", "version_info"}
+
+
+class ReadingStorage(RDBStorage):
+    """The studies of an SQLite file as they are whenever they are asked for; what is written is lost.
+
+    Every trial says whether it is within the limits in the way that the dashboard reads, those of older versions, too.
+
+    Raises:
+        OSError: If the file cannot be read.
+        UnusableError: If it is no database of this version of Optuna.
+        sqlite3.DatabaseError: If it is damaged.
+    """
+
+    def __init__(self, file: Path) -> None:
+        snapshot = Snapshot(file)
+        with closing(snapshot.connect()) as connection:
+            found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not found >= _TABLES:
+            raise UnusableError("it is another program's database" if found else "it is an empty database")
+        self.lock = snapshot.lock
+        try:
+            super().__init__(
+                "sqlite://",
+                engine_kwargs={"creator": snapshot.connect, "poolclass": NullPool},
+                skip_table_creation=True,
+            )
+        except RuntimeError as error:  # the tables are of another version
+            raise UnusableError(str(error).replace("$STORAGE_URL", f"sqlite:///{file.absolute()}")) from error
+
+    def get_all_trials(
+        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        """Read the trials of a study."""
+        return [_marked(trial) for trial in super().get_all_trials(study_id, deepcopy, states)]
+
+    def get_trial(self, trial_id: int) -> FrozenTrial:
+        """Read one trial."""
+        return _marked(super().get_trial(trial_id))
+
+
+def brief_storage(url: str) -> RDBStorage:
+    """Return a storage that holds the file no longer than each write takes."""
+    options = {"poolclass": NullPool}
+    return RDBStorage(url, engine_kwargs=options, skip_compatibility_check=True, skip_table_creation=True)
+
+
+def best_trials(storage: BaseStorage, study_id: int) -> list[FrozenTrial]:
+    """Return what Optuna calls the best trial of a study, or its front; nothing while no trial is within the limits."""
+    study = optuna.load_study(study_name=storage.get_study_name_from_id(study_id), storage=storage)
+    if len(study.directions) > 1:
+        return study.best_trials
+    try:
+        return [study.best_trial]
+    except ValueError:
+        return []
+
+
+def _marked(trial: FrozenTrial) -> FrozenTrial:
+    within = trial.user_attrs.get("within_limits")
+    if within is not None:
+        trial.system_attrs["constraints"] = [0.0 if within else 1.0]
+    return trial
