@@ -16,7 +16,7 @@ from optuna_dashboard._serializer import serialize_frozen_trial
 
 from ressearch.store.files import DATABASE, database_url
 from ressearch.store.reading import ReadingStorage, best_trials, brief_storage
-from ressearch.store.trial_store import TrialStore
+from ressearch.store.study_record import open_study
 
 _STUDY = re.compile(r"/api/studies/(\d+)/?")
 _NOTE = re.compile(r"/api/studies/\d+(/\d+)?/note/?")
@@ -28,10 +28,10 @@ def dashboard_server(directory: Path, host: str, port: int) -> WSGIServer:
     """Return a bound server; `server_port` tells the port where 0 was given.
 
     Raises:
-        StudyError: If there is no study in the directory.
+        StudyError: If there is no study in the directory, or it cannot be read.
         ValueError: If the address cannot be used.
     """
-    TrialStore(directory).open_for_reading()
+    open_study(directory)  # what is wrong with it is said before a page is opened
     try:
         return make_server(host, port, Dashboard(directory), _Server, _Handler)
     except (OSError, OverflowError) as error:

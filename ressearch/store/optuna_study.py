@@ -259,7 +259,7 @@ def _reason(error: BaseException) -> str:
             return _reason(cause)
         case OSError(strerror=str() as reason):
             return reason
-    return _line(str(error).partition(" with text ")[0]) or type(error).__name__
+    return _line(str(error).partition(" with text ")[0]) or "incomplete"
 
 
 def _line(text: str) -> str:

@@ -150,13 +150,15 @@ class TrialStore:
         if self._url is not None:
             return
         if is_study(self.directory):
-            TrialStore(self._named).open_for_reading()
+            study = TrialStore(self._named)
+            study.open_for_reading()
+            study.trials()
             if (self.directory / MANIFEST).exists():
                 read_manifest(self._named)
         elif left := left_behind(self.directory):
             raise StudyError(
-                f"{self._where}: it is gone, but {' and '.join(left)} of its study are there; restore it from a copy, "
-                "or delete these to begin anew"
+                f"{self._where}: it is gone, but its study has left {' and '.join(left)}; restore it from a copy, or "
+                "delete what is left to begin anew"
             )
 
     @property
@@ -178,6 +180,8 @@ class TrialStore:
         with readable(self._where):
             records = [record_of(trial) for trial in self._opened.trials()]
             self._check_numbers([record.number for record in records])
+            if not records and "schema" not in self._opened.attributes:
+                raise UnusableError("it was not written by ressearch")
             return records
 
     def begin(self, record: TrialRecord) -> TrialRecord:
@@ -272,6 +276,8 @@ class TrialStore:
                 f"{self._where}: it has version {schema} of the schema and this program reads versions 1 and {SCHEMA}; "
                 "install a newer ressearch"
             )
+        if not isinstance(self.terms, Mapping | None):
+            raise StudyError(f"{self._where}: cannot be used as a study: its terms are damaged; restore it from a copy")
 
     @property
     def _opened(self) -> OptunaStudy:
