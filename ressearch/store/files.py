@@ -59,6 +59,8 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     path = directory / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StudyError(f"{path}: it is missing; the next `ressearch run` writes it anew") from error
     except OSError as error:
         raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:

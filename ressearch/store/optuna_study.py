@@ -16,7 +16,7 @@ from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
 from ressearch.store.files import StudyError
 from ressearch.store.snapshot import UnusableError
@@ -216,10 +216,10 @@ def unchanged_by_others(where: str, number: int) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, UpdateFinishedTrialError) as error:
+    except (KeyError, UpdateFinishedTrialError, IntegrityError) as error:
         raise StudyError(
             f"{where}: trial {number} cannot be written: somebody else has deleted or ended it, or has deleted another "
-            "trial or the study"
+            "trial or the study; what is left is kept"
         ) from error
 
 

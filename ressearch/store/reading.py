@@ -1,23 +1,27 @@
 """Optuna's storage of a study that is only read, as the dashboard needs it, too."""
 
-from collections.abc import Container
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import optuna
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 from sqlalchemy.pool import NullPool
 
 from ressearch.store.snapshot import Snapshot, UnusableError
 
 _TABLES = {"alembic_version", "studies", "trials", "version_info"}
+_MARK_LIMITS = """
+    INSERT OR REPLACE INTO trial_system_attributes (trial_id, key, value_json)
+    SELECT trial_id, 'constraints', CASE value_json WHEN 'true' THEN '[0.0]' ELSE '[1.0]' END
+    FROM trial_user_attributes WHERE key = 'within_limits'
+"""
+"""Optuna's older form of a constraint, which is all that the dashboard knows, for trials of every version of ours."""
 
 
 class ReadingStorage(RDBStorage):
     """The studies of an SQLite file as they are whenever they are asked for; what is written is lost.
-
-    Every trial says whether it is within the limits in the way that the dashboard reads, those of older versions, too.
 
     Raises:
         OSError: If the file cannot be read.
@@ -27,6 +31,13 @@ class ReadingStorage(RDBStorage):
 
     def __init__(self, file: Path) -> None:
         snapshot = Snapshot(file)
+
+        def connect() -> sqlite3.Connection:
+            connection = snapshot.connect()
+            connection.execute(_MARK_LIMITS)
+            connection.commit()
+            return connection
+
         with closing(snapshot.connect()) as connection:
             found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if not found >= _TABLES:
@@ -35,21 +46,11 @@ class ReadingStorage(RDBStorage):
         try:
             super().__init__(
                 "sqlite://",
-                engine_kwargs={"creator": snapshot.connect, "poolclass": NullPool},
+                engine_kwargs={"creator": connect, "poolclass": NullPool},
                 skip_table_creation=True,
             )
         except RuntimeError as error:  # the tables are of another version
             raise UnusableError(str(error).replace("$STORAGE_URL", f"sqlite:///{file.absolute()}")) from error
-
-    def get_all_trials(
-        self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = None
-    ) -> list[FrozenTrial]:
-        """Read the trials of a study."""
-        return [_marked(trial) for trial in super().get_all_trials(study_id, deepcopy, states)]
-
-    def get_trial(self, trial_id: int) -> FrozenTrial:
-        """Read one trial."""
-        return _marked(super().get_trial(trial_id))
 
 
 def brief_storage(url: str) -> RDBStorage:
@@ -67,10 +68,3 @@ def best_trials(storage: BaseStorage, study_id: int) -> list[FrozenTrial]:
         return [study.best_trial]
     except ValueError:
         return []
-
-
-def _marked(trial: FrozenTrial) -> FrozenTrial:
-    within = trial.user_attrs.get("within_limits")
-    if within is not None:
-        trial.system_attrs["constraints"] = [0.0 if within else 1.0]
-    return trial

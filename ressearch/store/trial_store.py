@@ -1,6 +1,6 @@
 """The trials of one study, written by whoever holds its lease."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -96,9 +96,13 @@ class TrialStore:
             with held(self._file):
                 yield
         finally:
-            if self._study:
-                self._study.let_go()
+            self.let_go()
             lock.release()
+
+    def let_go(self) -> None:
+        """Close the database, which brings it up to date; it is opened again when it is needed."""
+        if self._study:
+            self._study.let_go()
 
     def open(
         self, objectives: Mapping[str, Direction], domains: Mapping[str, Domain], terms: Mapping[str, Any]
@@ -152,7 +156,9 @@ class TrialStore:
         if is_study(self.directory):
             study = TrialStore(self._named)
             study.open_for_reading()
-            study.trials()
+            records = study.trials()
+            if self._part is None:
+                self._check_extensible(records)
             if (self.directory / MANIFEST).exists():
                 read_manifest(self._named)
         elif left := left_behind(self.directory):
@@ -179,10 +185,13 @@ class TrialStore:
         """
         with readable(self._where):
             records = [record_of(trial) for trial in self._opened.trials()]
-            self._check_numbers([record.number for record in records])
+            if len({record.number for record in records}) < len(records):
+                raise ValueError("two trials have the same number")
             if not records and "schema" not in self._opened.attributes:
                 raise UnusableError("it was not written by ressearch")
-            return records
+        if self._writes:
+            self._check_extensible(records)
+        return records
 
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add an open trial; its number must be the next one."""
@@ -255,14 +264,16 @@ class TrialStore:
         self._writes = writes
         return self._study is not None
 
-    def _check_numbers(self, numbers: list[int]) -> None:
-        """Check that no number stands for two trials, or would do so as soon as another trial begins."""
-        if len(set(numbers)) < len(numbers):
-            raise ValueError("two trials have the same number")
-        if self._writes and (missing := sorted(set(range(len(numbers))) - set(numbers))):
-            raise UnusableError(
-                f"trial {missing[0]} is missing: somebody has deleted it, and Optuna would give its number away; "
-                "name another study with --study"
+    def _check_extensible(self, records: Sequence[TrialRecord]) -> None:
+        """Check that the next trial gets a number of its own: Optuna counts the trials that are there.
+
+        Raises:
+            StudyError: If one is missing.
+        """
+        if missing := sorted(set(range(len(records))) - {record.number for record in records}):
+            raise StudyError(
+                f"{self._where}: trial {missing[0]} is missing: somebody has deleted it, and Optuna would give its "
+                "number away; name another study with --study"
             )
 
     @property

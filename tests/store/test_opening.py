@@ -105,7 +105,7 @@ def several(path: Path) -> None:
     ("damage", "reason"),
     [
         (lambda path: path.write_bytes(b"no database " * 1000), "file is not a database"),
-        (lambda path: path.write_bytes(b""), "it holds 0 studies, expected one"),
+        (lambda path: path.write_bytes(b""), "it is empty"),
         (foreign, "trial 0 has no architecture: it was not written by ressearch"),
         (several, "it holds 2 studies, expected one: one, two"),
     ],
