@@ -35,9 +35,10 @@ def is_study(directory: Path) -> bool:
     return (directory / DATABASE).exists()
 
 
-def database_url(directory: Path) -> str:
+def database_url(directory: Path, name: str = DATABASE) -> str:
     """Return the URL under which Optuna's own tools open the study of a directory."""
-    return f"sqlite:///{(directory / DATABASE).absolute()}"
+    path = str((directory / name).absolute())
+    return "sqlite:///" + path.replace("{", "{{").replace("}", "}}")  # Optuna fills in what stands in braces
 
 
 def weights_file(directory: Path, number: int) -> Path:

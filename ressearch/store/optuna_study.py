@@ -18,7 +18,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from ressearch.store.files import StudyError
+from ressearch.store.files import StudyError, database_url
 from ressearch.store.snapshot import UnusableError
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it has to say, such as raw SQL, is said by whoever calls
@@ -185,7 +185,7 @@ def created_file(path: Path, name: str, objectives: Mapping[str, Direction], att
     """Create an SQLite file out of sight: Optuna's readers create tables as well, and two at once break each other."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
-    created(f"sqlite:///{partial.absolute()}", name, objectives, attributes)
+    created(database_url(partial.parent, partial.name), name, objectives, attributes)
     os.replace(partial, path)
 
 

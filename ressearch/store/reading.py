@@ -9,6 +9,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy.pool import NullPool
 
+from ressearch.store.files import database_url
 from ressearch.store.snapshot import Snapshot, UnusableError
 
 _TABLES = {"alembic_version", "studies", "trials", "version_info"}
@@ -50,7 +51,7 @@ class ReadingStorage(RDBStorage):
                 skip_table_creation=True,
             )
         except RuntimeError as error:  # the tables are of another version
-            raise UnusableError(str(error).replace("$STORAGE_URL", f"sqlite:///{file.absolute()}")) from error
+            raise UnusableError(str(error).replace("$STORAGE_URL", database_url(file.parent, file.name))) from error
 
 
 def brief_storage(url: str) -> RDBStorage:

@@ -72,6 +72,7 @@ class TrialStore:
         self._objectives: tuple[str, ...] = ()
         self._distributions: dict[str, BaseDistribution] = {}
         self._study: OptunaStudy | None = None
+        self._is_checked = False
         self._writes = False
         self._written: dict[int, tuple[int, Mapping[str, Any]]] = {}
 
@@ -83,6 +84,7 @@ class TrialStore:
             StudyError: If another process holds it, or it is damaged: nothing is written then.
         """
         self._check_files()
+        self._is_checked = True
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.directory / LOCK)
         try:
@@ -123,7 +125,8 @@ class TrialStore:
         with readable(self._where):
             if self._url is None and not is_study(self.directory):
                 created_file(self._file, self._name, objectives, attributes)
-            self._check_files()
+            if not self._is_checked:
+                self._check_files()
             if not self._open_study(writes=True):
                 created(self._address, self._name, objectives, attributes)
                 self._open_study(writes=True)
