@@ -352,7 +352,10 @@ def dashboard(
         str, typer.Option(help="Address to listen on. The dashboard knows no passwords: keep it on loopback.")
     ] = "127.0.0.1",
 ) -> None:
-    """Serve the Optuna dashboard on a study: curves, parameters, attributes."""
+    """Serve the Optuna dashboard on a study: curves, parameters, attributes.
+
+    It only reads, but for notes.
+    """
     with verbs.dashboard(study, host=host, port=port) as server:
         print(f"{study}: http://{host}:{server.server_port}/ (Ctrl-C ends)", flush=True)
         try:

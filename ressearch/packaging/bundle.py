@@ -118,9 +118,11 @@ def check_target(directory: Path) -> None:
 @contextmanager
 def _appearing(directory: Path) -> Iterator[Path]:
     """Give a directory to write into; it takes its name in the end, or disappears if writing fails."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
     unfinished = directory.with_name(f".{directory.name}.{os.getpid()}")
-    unfinished.mkdir()
+    try:
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise ExportError(f"{directory} cannot be written: {error.strerror}; name another directory with -o") from error
     try:
         yield unfinished
         if directory.exists():

@@ -33,7 +33,7 @@ def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format
         state=load_file(study.weights_of(trial)),
         name=trial.baseline or f"{study.name}-{trial.number}",
         origin=origin,
-        normalisation=study.manifest["normalisation"],
+        normalisation=study.normalisation,
         format=format,
     )
 

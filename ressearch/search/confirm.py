@@ -3,6 +3,7 @@
 import statistics
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -11,8 +12,8 @@ from ressearch.schedulers import Decision
 from ressearch.search.continuation import check_images, kept_session, kept_terms
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger, Tell
-from ressearch.store.files import StudyError
-from ressearch.store.optuna_study import writable
+from ressearch.store.files import DATABASE, StudyError
+from ressearch.store.optuna_study import readable, writable
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
@@ -119,8 +120,9 @@ class Confirmation:
 
     def interrupt(self) -> None:
         """Close every running training."""
-        for record in self._ledger.open():
-            self.finish(record.number, failed("interrupted", "the run was interrupted"))
+        with ExitStack() as endings:  # one that cannot be written leaves the others their turn
+            for record in reversed(self._ledger.open()):
+                endings.callback(self.finish, record.number, failed("interrupted", "the run was interrupted"))
 
 
 _KEPT = (
@@ -165,7 +167,8 @@ def confirm_study(
     study = open_study(directory)
     terms = kept_terms(directory)
     fields = {key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")}
-    source = replace(Source(**fields), subset=subset)
+    with readable(str(directory / DATABASE)):
+        source = replace(Source(**fields), subset=subset)
     contestants = contestants_of(study, top=top, epochs=epochs, num_images=subset)
     seed = int(terms.get("seed", study.manifest["seed"]))
     seeds = [trial_seed(seed + 1, index) for index in range(num_seeds)]

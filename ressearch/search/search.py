@@ -1,6 +1,7 @@
 """The search: what to train next, what is kept of it, when a trial ends. Knows no backend, clock or display."""
 
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -100,8 +101,9 @@ class Search:
 
     def interrupt(self) -> None:
         """Close every running trial; the next session trains them again, and continues the paused ones."""
-        for record in self.ledger.open("running"):
-            self.finish(record.number, failed("interrupted", "the run was interrupted"))
+        with ExitStack() as endings:  # one that cannot be written leaves the others their turn
+            for record in reversed(self.ledger.open("running")):
+                endings.callback(self.finish, record.number, failed("interrupted", "the run was interrupted"))
 
     def _open_next(self) -> TrialRecord | None:
         """Open a trial of what waits, else of what the sampler proposes, unless enough are under way."""

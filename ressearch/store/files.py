@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ DATABASE = "study.db"
 SPACE = "space.yaml"
 LOCK = "study.lock"
 MANIFEST = "manifest.json"
+TRIALS = "trials"
 LEADERBOARD = "leaderboard.md"
 BEST = "best"
 EXPORTS = "export"
@@ -30,13 +31,14 @@ def study_directory(study: str | Path) -> Path:
 
 
 def is_study(directory: Path) -> bool:
-    """Tell whether a study is there."""
-    return (directory / DATABASE).is_file()
+    """Tell whether a study is there, be it a damaged one."""
+    return (directory / DATABASE).exists()
 
 
-def database_url(directory: Path) -> str:
+def database_url(directory: Path, name: str = DATABASE) -> str:
     """Return the URL under which Optuna's own tools open the study of a directory."""
-    return f"sqlite:///{(directory / DATABASE).absolute()}"
+    path = str((directory / name).absolute())
+    return "sqlite:///" + path.replace("{", "{{").replace("}", "}}")  # Optuna fills in what stands in braces
 
 
 def weights_file(directory: Path, number: int) -> Path:
@@ -57,11 +59,20 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """
     path = directory / MANIFEST
     try:
-        manifest = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise StudyError(f"{path}: cannot be read: {error}") from error
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise StudyError(f"{path}: it is missing; the next `ressearch run` writes it anew") from error
+    except OSError as error:
+        raise StudyError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise StudyError(f"{path}: it is damaged ({error}); {_MEND_MANIFEST}") from error
     if not isinstance(manifest, dict) or manifest.get("version") != 1:
-        raise StudyError(f"{path}: version 1 must be given, got {manifest!r:.80}")
+        raise StudyError(f"{path}: version 1 must be given, got {manifest!r:.80}; {_MEND_MANIFEST}")
+    for name, (is_required, allowed, is_allowed) in _MANIFEST_KEYS.items():
+        if name not in manifest and is_required:
+            raise StudyError(f"{path}: {name} is missing; {_MEND_MANIFEST}")
+        if name in manifest and not is_allowed(manifest[name]):
+            raise StudyError(f"{path}: {name} must be {allowed}, got {manifest[name]!r:.80}; {_MEND_MANIFEST}")
     return manifest
 
 
@@ -72,6 +83,11 @@ def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
     os.replace(partial, directory / MANIFEST)
 
 
+def left_behind(directory: Path) -> list[str]:
+    """Name what a study has left in a directory that has lost its database."""
+    return [] if is_study(directory) else [name for name in (MANIFEST, TRIALS) if (directory / name).exists()]
+
+
 def nearby(directory: Path) -> str:
     """Name studies next to a missing one."""
     studies = sorted(path.parent.name for path in directory.parent.glob(f"*/{DATABASE}"))
@@ -79,4 +95,39 @@ def nearby(directory: Path) -> str:
 
 
 def _trial_directory(directory: Path, number: int) -> Path:
-    return directory / "trials" / f"{number:06d}"
+    return directory / TRIALS / f"{number:06d}"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_shape(value: Any) -> bool:
+    if not isinstance(value, dict) or value.keys() != {"channels", "resolution", "num_classes"}:
+        return False
+    return all(_is_whole(each) and each > 0 for each in value.values())
+
+
+def _is_normalisation(value: Any) -> bool:
+    """Tell whether it is what `Images.normalisation` gives, or empty, as versions wrote it that knew no images."""
+    if not isinstance(value, dict) or not all(isinstance(each, list) for each in value.values()):
+        return False
+    numbers = [number for name in ("mean", "std") for number in value.get(name, [])]
+    is_complete = not value or value.keys() >= {"mean", "std", "class_names"}
+    return is_complete and all(isinstance(number, int | float) for number in numbers)
+
+
+def _is_list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list) and all(isinstance(each, kind) for each in value)
+
+
+_MANIFEST_KEYS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
+    "shape": (True, "channels, resolution and num_classes, each a positive whole number", _is_shape),
+    "seed": (True, "a whole number", _is_whole),
+    "sessions": (True, "a list of mappings", _is_list_of(dict)),
+    "normalisation": (False, "lists of mean, std and class_names", _is_normalisation),
+    "objectives": (True, "a list of names", lambda value: bool(value) and _is_list_of(str)(value)),
+    "question": (False, "a text", lambda value: isinstance(value, str)),
+}
+"""Keys that somebody reads: whether every version wrote them, what is allowed, and whether a value is that."""
+_MEND_MANIFEST = "restore it from a copy, or delete it: the next `ressearch run` writes it anew"

@@ -1,5 +1,6 @@
 """One Optuna study behind few verbs, and what the databases say put into one message."""
 
+import json
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,18 +11,22 @@ from typing import Any, Literal
 import optuna
 import sqlalchemy
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
-from optuna.exceptions import ExperimentalWarning, StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState, create_trial
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
-from ressearch.store.files import StudyError
+from ressearch.store.files import StudyError, database_url
+from ressearch.store.snapshot import UnusableError
 
-optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it has to say is said by whoever calls
+optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it has to say, such as raw SQL, is said by whoever calls
 
 Direction = Literal["maximize", "minimize"]
+
+LIMITS = "limits"
+"""Name of the constraint that a trial within the limits meets."""
 
 PART = "part"
 """Attribute of a study that holds a part of another one, such as its confirmation."""
@@ -34,6 +39,11 @@ _PARAMETERS = sqlalchemy.text(
 _REDEFINE = sqlalchemy.text(
     "UPDATE trial_params SET param_value = :value, distribution_json = :distribution WHERE param_id = :param"
 )
+_OF_TRIAL = "trial_id = (SELECT trial_id FROM trials WHERE study_id = :study AND number = :number)"
+_NOTE = sqlalchemy.text(f"UPDATE trial_user_attributes SET value_json = :value WHERE key = :key AND {_OF_TRIAL}")
+_CONSTRAIN = sqlalchemy.text(f"UPDATE trial_system_attributes SET value_json = :value WHERE key = :key AND {_OF_TRIAL}")
+_FORGET = sqlalchemy.text("DELETE FROM study_user_attributes WHERE study_id = :study AND key = :key")
+_KEEP = sqlalchemy.text("INSERT INTO study_user_attributes (study_id, key, value_json) VALUES (:study, :key, :value)")
 
 
 class OptunaStudy:
@@ -49,24 +59,47 @@ class OptunaStudy:
         """What is kept of the study as a whole."""
         return self._study.user_attrs
 
+    @property
+    def objectives(self) -> tuple[str, ...] | None:
+        """Names of the objectives; None if a version of this program began it that kept none."""
+        names = self._study.metric_names
+        return None if names is None else tuple(names)
+
     def keep(self, name: str, value: Any) -> None:
         """Write an attribute of the study as a whole."""
         self._study.set_user_attr(name, value)
 
-    def redefine(self, distributions: Mapping[str, BaseDistribution]) -> None:
-        """Give the parameters of all trials these distributions, which hold their values; all or none are changed.
+    def redefine(
+        self,
+        distributions: Mapping[str, BaseDistribution],
+        within_limits: Mapping[int, bool],
+        attributes: Mapping[str, Any],
+    ) -> None:
+        """Change what a study searches, in one transaction; Optuna itself changes no trial that has ended.
 
-        Optuna refuses another choice in a study that has trials: it keeps the index of the value, not the value.
+        Args:
+            distributions: Of the parameters of all trials; they hold their values. Optuna would refuse another choice:
+                it keeps the index of the value, not the value.
+            within_limits: By number of the trial.
+            attributes: Of the study.
         """
         assert isinstance(self._storage, RDBStorage)
+        of_study = {"study": self._study_id}
         with self._storage.engine.begin() as connection:
-            rows = connection.execute(_PARAMETERS, {"study": self._study_id}).all()
-            for row in rows:
+            for row in connection.execute(_PARAMETERS, of_study).all():
                 new, old = distributions.get(row.param_name), json_to_distribution(row.distribution_json)
                 if new is not None and new != old:
                     value = new.to_internal_repr(old.to_external_repr(row.param_value))
-                    text = distribution_to_json(new)
-                    connection.execute(_REDEFINE, {"param": row.param_id, "value": value, "distribution": text})
+                    changed = {"param": row.param_id, "value": value, "distribution": distribution_to_json(new)}
+                    connection.execute(_REDEFINE, changed)
+            for number, is_within in within_limits.items():
+                trial = {**of_study, "number": number}
+                connection.execute(_NOTE, {**trial, "key": "within_limits", "value": json.dumps(is_within)})
+                violation = json.dumps(_violation(is_within))
+                connection.execute(_CONSTRAIN, {**trial, "key": f"constraints:{LIMITS}", "value": violation})
+            for key, value in attributes.items():
+                connection.execute(_FORGET, {**of_study, "key": key})
+                connection.execute(_KEEP, {**of_study, "key": key, "value": json.dumps(value)})
 
     def trials(self) -> list[FrozenTrial]:
         """Read all trials."""
@@ -76,15 +109,39 @@ class OptunaStudy:
         """Return the id by which the other verbs know a trial."""
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
+    def let_go(self) -> None:
+        """Close the database; it is opened again when it is needed."""
+        if isinstance(self._storage, RDBStorage):
+            self._storage.engine.dispose()
+
+    def check_next(self, number: int) -> None:
+        """Check that the next trial gets this number: Optuna counts the trials that are there.
+
+        Raises:
+            KeyError: If trials are missing.
+        """
+        if isinstance(self._storage, RDBStorage):
+            count = sqlalchemy.text("SELECT count(*) FROM trials WHERE study_id = :study_id")
+            with self._storage.engine.connect() as connection:
+                found = connection.execute(count, {"study_id": self._study_id}).scalar_one()
+            if found != number:
+                raise KeyError(f"{found} trials of {number}")
+
     def open(
-        self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], attributes: Mapping[str, Any]
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+        *,
+        within_limits: bool | None = None,
     ) -> int:
-        """Add a running trial in one transaction and return its id."""
+        """Add a running trial in one transaction and return its id; one outside the limits is never Optuna's best."""
         template = create_trial(
             state=TrialState.RUNNING,
             params=dict(params),
             distributions={name: distributions[name] for name in params},
             user_attrs=dict(attributes),
+            constraints={} if within_limits is None else {LIMITS: _violation(within_limits)},
         )
         return self._storage.create_new_trial(self._study_id, template_trial=template)
 
@@ -135,38 +192,39 @@ def in_memory(sampler: BaseSampler, directions: Sequence[Direction]) -> tuple[St
     return study, OptunaStudy(study, storage)
 
 
-def opened(url: str, *, name: str | None, part: str | None, writes: bool = False) -> OptunaStudy | None:
+def opened(storage: BaseStorage, *, name: str | None, part: str | None) -> OptunaStudy | None:
     """Open a study of a database, or a part of it.
 
-    Write-ahead logging lets readers of an SQLite file in while the driver writes and halves the cost of a write; with
-    it, synchronous=NORMAL still survives a killed process.
-
     Args:
-        url: Of the database.
+        storage: The database.
         name: Of the study in a database that many studies share; None where there is but one.
         part: Name of the part; None for the study itself.
-        writes: Whether it is opened for writing.
 
     Returns:
         None if there is no such study, or no such part.
 
     Raises:
-        RuntimeError: If there should be one study, and there is another number of them.
+        UnusableError: If there should be one study, and there is another number of them.
     """
-    storage = _storage(url, writes=writes)
-    names = [study.study_name for study in storage.get_all_studies() if study.user_attrs.get(PART) == part]
+    found = [study for study in storage.get_all_studies() if study.user_attrs.get(PART) == part]
     if name is not None:
-        names = [found for found in names if found == name]
-    if not names and (part or name):
+        found = [study for study in found if study.study_name == name]
+    if not found and (part or name):
         return None
-    if len(names) != 1:
-        raise RuntimeError(f"it holds {len(names)} studies, expected one" + (f": {', '.join(names)}" if names else ""))
-    return OptunaStudy(optuna.load_study(study_name=names[0], storage=storage), storage)
+    if not found:
+        raise UnusableError("it holds no study, expected one; restore it from a copy")
+    if len(found) > 1:
+        names = ", ".join(study.study_name for study in found)
+        raise UnusableError(
+            f"it holds {len(found)} studies, expected one: {names}; delete what others have added, "
+            "as with `optuna delete-study`"
+        )
+    return OptunaStudy(optuna.load_study(study_name=found[0].study_name, storage=storage), storage)
 
 
 def created(url: str, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
     """Add an empty study to a database; `objectives` are directions by name, which the dashboard calls the axes."""
-    storage = _storage(url)
+    storage = storage_of(url)
     study = optuna.create_study(storage=storage, study_name=name, directions=list(objectives.values()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
@@ -182,21 +240,47 @@ def created_file(path: Path, name: str, objectives: Mapping[str, Direction], att
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)
     partial.touch()  # SQLite would create it with 0644, whatever the umask says
-    created(f"sqlite:///{partial.absolute()}", name, objectives, attributes)
+    created(database_url(partial.parent, partial.name), name, objectives, attributes)
     os.replace(partial, path)
+
+
+def _violation(is_within: bool) -> float:
+    """Return what Optuna takes for met at 0 and below."""
+    return 0.0 if is_within else 1.0
 
 
 @contextmanager
 def readable(where: str) -> Iterator[None]:
-    """Put what a database says of a damaged study into one message.
+    """Put what a damaged or foreign database leads to into one message: Optuna meets it with any exception.
 
     Raises:
         StudyError: If it cannot be used.
     """
     try:
         yield
-    except (sqlalchemy.exc.DatabaseError, KeyError, AssertionError, RuntimeError) as error:
-        raise StudyError(f"{where}: cannot be used as a study: {_first_line(error)}") from error
+    except StudyError:
+        raise
+    except (UnusableError, OSError) as error:
+        raise StudyError(f"{where}: cannot be used as a study: {_reason(error)}") from error
+    except Exception as error:
+        reason = f"it is damaged ({_reason(error)}); restore it from a copy"
+        raise StudyError(f"{where}: cannot be used as a study: {reason}") from error
+
+
+@contextmanager
+def unchanged_by_others(where: str, number: int) -> Iterator[None]:
+    """Put into one message that somebody has changed, in mid-run, what a trial is to be written into.
+
+    Raises:
+        StudyError: If the trial has ended, or it, another one, or the study has been deleted.
+    """
+    try:
+        yield
+    except (KeyError, UpdateFinishedTrialError, IntegrityError) as error:
+        raise StudyError(
+            f"{where}: trial {number} cannot be written: somebody else has deleted or ended it, or has deleted another "
+            "trial or the study; what is left is kept"
+        ) from error
 
 
 @contextmanager
@@ -210,13 +294,17 @@ def writable(where: str) -> Iterator[None]:
         yield
     except (StorageInternalError, SQLAlchemyError) as error:
         raise StudyError(
-            f"{where}: the study cannot be written ({_first_line(error)}); what was written is safe: "
+            f"{where}: the study cannot be written ({_reason(error)}); what was written is safe: "
             "make room and run the same command again"
         ) from error
 
 
-def _storage(url: str, *, writes: bool = False) -> BaseStorage:
-    """Return Optuna's storage behind a URL."""
+def storage_of(url: str, *, writes: bool = False) -> BaseStorage:
+    """Return Optuna's storage behind a URL.
+
+    Write-ahead logging lets readers of an SQLite file in while the driver writes and halves the cost of a write; with
+    it, synchronous=NORMAL still survives a killed process.
+    """
     storage = RDBStorage(url)
     if writes and storage.engine.dialect.name == "sqlite":
         sqlalchemy.event.listen(storage.engine, "connect", _use_write_ahead_log)
@@ -224,8 +312,19 @@ def _storage(url: str, *, writes: bool = False) -> BaseStorage:
     return storage
 
 
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
+def _reason(error: BaseException) -> str:
+    """Say in one line, without SQL and without what else the database holds, what went wrong."""
+    match error:
+        case StorageInternalError(__cause__=BaseException() as cause) | DBAPIError(orig=BaseException() as cause):
+            return _reason(cause)
+        case OSError(strerror=str() as reason):
+            return reason
+    return _line(str(error).partition(" with text ")[0]) or "incomplete"
+
+
+def _line(text: str) -> str:
+    first = (text.splitlines() or [""])[0]
+    return "".join(character if character.isprintable() else "?" for character in first)
 
 
 def _use_write_ahead_log(connection: Any, _record: Any) -> None:

@@ -1,8 +1,12 @@
 """The one schema of a trial: the store writes and reads it, the search carries it, tables and displays show it."""
 
+import builtins
+import collections.abc
+import types
+import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
 from ressearch.training.recipe import Recipe
@@ -88,6 +92,20 @@ class TrialRecord:
         """Whether the trial was trained to the end, within the limits: only such trials are compared."""
         return self.state == "complete" and self.within_limits
 
+    def fault(self) -> str | None:
+        """Say which field is not what it should be, None if all are."""
+        for name, hint in _HINTS.items():
+            if not _is_a(getattr(self, name), hint):
+                return f"{name} is {getattr(self, name)!r:.80}"
+        if any(not {"epoch", "val_accuracy"} <= epoch.keys() for epoch in self.curve):
+            return "curve lacks an epoch or its val_accuracy"
+        try:
+            self.build_architecture()
+            self.build_recipe()
+        except (ValueError, TypeError) as error:
+            return f"{error}"
+        return None
+
     def build_architecture(self) -> Architecture:
         """Return the architecture as a value."""
         return Architecture.from_dict(self.architecture)
@@ -100,6 +118,31 @@ class TrialRecord:
         """Return the fields that Optuna has no column for, without those that say nothing yet."""
         values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
         return {name: value for name, value in values.items() if value is not None and value != ()}
+
+
+_HINTS = get_type_hints(TrialRecord)
+
+
+def _is_a(value: object, hint: Any) -> bool:
+    """Tell whether a value that was JSON is of a type, which may be nested; whole numbers pass for fractions."""
+    arguments = get_args(hint)
+    match get_origin(hint) or hint:
+        case typing.Any:
+            return True
+        case typing.Literal:
+            return value in arguments
+        case types.UnionType:
+            return any(_is_a(value, each) for each in arguments)
+        case collections.abc.Mapping:
+            return isinstance(value, Mapping) and all(_is_a(each, arguments[1]) for each in value.values())
+        case builtins.tuple:
+            return isinstance(value, tuple) and all(_is_a(each, arguments[0]) for each in value)
+        case builtins.float:
+            return isinstance(value, int | float) and not isinstance(value, bool)
+        case builtins.int:
+            return isinstance(value, int) and not isinstance(value, bool)
+        case kind:
+            return isinstance(value, kind)
 
 
 def best_of(trials: Iterable[TrialRecord]) -> TrialRecord | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ressearch.images import ImageShape
-from ressearch.store.files import StudyError, read_manifest, study_directory, weights_file
+from ressearch.store.files import DATABASE, MANIFEST, StudyError, read_manifest, study_directory, weights_file
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.store.trial_store import TrialStore
 
@@ -52,6 +52,20 @@ class StudyRecord:
     def objectives(self) -> tuple[str, ...]:
         """Names of the measures that the search improves, the first one first."""
         return tuple(self.manifest.get("objectives", ["val_accuracy"]))
+
+    @property
+    def normalisation(self) -> Mapping[str, list[Any]]:
+        """What a trained network expects of its images, as `Images.normalisation` gives it.
+
+        Raises:
+            StudyError: If the manifest does not tell.
+        """
+        if "normalisation" not in self.manifest:
+            raise StudyError(
+                f"{self.directory / MANIFEST}: normalisation is missing: nobody knows what to feed a network"
+            )
+        found: Mapping[str, list[Any]] = self.manifest["normalisation"]
+        return found
 
     @property
     def best(self) -> TrialRecord:
@@ -132,6 +146,12 @@ def open_study(study: str | Path) -> StudyRecord:
     trials = tuple(store.trials())
     manifest = read_manifest(directory)
     confirmation = TrialStore(directory, part=CONFIRMATION)
+    trials, manifest = tuple(store.trials()), read_manifest(directory)
+    if store.objectives not in (None, tuple(manifest["objectives"])):
+        raise StudyError(
+            f"{directory / MANIFEST}: objectives are {', '.join(manifest['objectives'])}, and those of {DATABASE} are "
+            f"{', '.join(store.objectives or ())}: they belong to two studies"
+        )
     return StudyRecord(
         directory=directory,
         trials=trials,

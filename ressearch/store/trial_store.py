@@ -1,8 +1,8 @@
 """The trials of one study, written by whoever holds its lease."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,30 @@ from ressearch.store.distributions import distribution_of
 from ressearch.store.files import (
     DATABASE,
     LOCK,
+    MANIFEST,
     StudyError,
     checkpoint_file,
     database_url,
     is_study,
+    left_behind,
     nearby,
+    read_manifest,
     weights_file,
 )
-from ressearch.store.optuna_study import PART, Direction, OptunaStudy, created, created_file, opened, readable
+from ressearch.store.optuna_study import (
+    PART,
+    Direction,
+    OptunaStudy,
+    created,
+    created_file,
+    opened,
+    readable,
+    storage_of,
+    unchanged_by_others,
+)
+from ressearch.store.reading import ReadingStorage
 from ressearch.store.record import OPTUNAS_OWN, State, TrialRecord
+from ressearch.store.snapshot import UnusableError, held
 
 SCHEMA = 2
 """Version of the attributes of trials and studies; 1 called baselines ancestors and kept no measures."""
@@ -41,6 +56,7 @@ _NAMES[TrialState.WAITING] = "running"
 _PAUSED = "paused"
 _SESSION = "session "
 _FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
+_REQUIRED = frozenset(spec.name for spec in fields(TrialRecord) if spec.default is MISSING) - OPTUNAS_OWN
 
 
 class TrialStore:
@@ -58,6 +74,8 @@ class TrialStore:
         self._objectives: tuple[str, ...] = ()
         self._distributions: dict[str, BaseDistribution] = {}
         self._study: OptunaStudy | None = None
+        self._is_checked = False
+        self._writes = False
         self._written: dict[int, tuple[int, Mapping[str, Any]]] = {}
 
     @contextmanager
@@ -65,8 +83,10 @@ class TrialStore:
         """Hold the study; the kernel lets go of it when this process ends, however it ends.
 
         Raises:
-            StudyError: If another process holds it.
+            StudyError: If another process holds it, or it is damaged: nothing is written then.
         """
+        self._check_files()
+        self._is_checked = True
         self.directory.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(self.directory / LOCK)
         try:
@@ -77,9 +97,16 @@ class TrialStore:
                 "or name another study with --study"
             ) from None
         try:
-            yield
+            with held(self._file):
+                yield
         finally:
+            self.let_go()
             lock.release()
+
+    def let_go(self) -> None:
+        """Close the database, which brings it up to date; it is opened again when it is needed."""
+        if self._study:
+            self._study.let_go()
 
     def open(
         self,
@@ -107,16 +134,22 @@ class TrialStore:
         self._distributions = {name: distribution_of(domain) for name, domain in domains.items()}
         with readable(self._where):
             if self._url is None and not is_study(self.directory):
-                created_file(self.directory / DATABASE, self._name, objectives, attributes)
+                created_file(self._file, self._name, objectives, attributes)
+            if not self._is_checked:
+                self._check_files()
             if not self._open_study(writes=True):
                 created(self._address, self._name, objectives, attributes)
                 self._open_study(writes=True)
             self._check_schema()
-            if self._opened.attributes.get("terms") != kept["terms"]:
-                self._opened.redefine(self._distributions)
-            for name, value in kept.items():
-                if self._opened.attributes.get(name) != value:
-                    self._opened.keep(name, value)
+            self._renew(kept)
+
+    def _renew(self, kept: Mapping[str, Any]) -> None:
+        """Replace what is kept where it has changed, and judge all trials anew: their limits may have been loosened."""
+        if all(self._opened.attributes.get(name) == value for name, value in kept.items()):
+            return
+        limits = _limits(kept["terms"])
+        judged = {record.number: limits.allow(record.cost) for record in self.trials()} if limits else {}
+        self._opened.redefine(self._distributions, judged, kept)
 
     def open_for_reading(self) -> bool:
         """Open the study; tell whether there is such a part of it.
@@ -133,6 +166,28 @@ class TrialStore:
         elif self._part is None:
             raise StudyError(f"{self._where}: there is no study {self._name!r}")
         return is_there
+
+    def _check_files(self) -> None:
+        """Look at what is there before anything is written: Optuna adds its tables to whatever it is given.
+
+        Raises:
+            StudyError: If it is damaged, or the database of a study is gone.
+        """
+        if self._url is not None:
+            return
+        if is_study(self.directory):
+            study = TrialStore(self._named)
+            study.open_for_reading()
+            records = study.trials()
+            if self._part is None:
+                self._check_extensible(records)
+            if (self.directory / MANIFEST).exists():
+                read_manifest(self._named)
+        elif left := left_behind(self.directory):
+            raise StudyError(
+                f"{self._where}: it is gone, but its study has left {' and '.join(left)}; restore it from a copy, or "
+                "delete what is left to begin anew"
+            )
 
     @property
     def terms(self) -> Mapping[str, Any] | None:
@@ -155,21 +210,35 @@ class TrialStore:
         """Keep what there is to tell of a session, plain JSON values; the first has index 0."""
         self._opened.keep(f"{_SESSION}{index}", dict(session))
 
+    @property
+    def objectives(self) -> tuple[str, ...] | None:
+        """Names of what the study improves; None if a version of this program began it that kept none there."""
+        return self._opened.objectives
+
     def trials(self) -> list[TrialRecord]:
-        """Read all trials, judged by the limits as they are now: they may have been loosened.
+        """Read all trials.
 
         Raises:
             StudyError: If the database cannot be used, or a trial was not written by this program.
         """
         with readable(self._where):
-            limits = _limits(self.terms or {})
-            return [_within(limits, record_of(trial)) for trial in self._opened.trials()]
+            records = [record_of(trial) for trial in self._opened.trials()]
+            if len({record.number for record in records}) < len(records):
+                raise ValueError("two trials have the same number")
+            if not records and "schema" not in self._opened.attributes:
+                raise UnusableError("it was not written by ressearch")
+        if self._writes:
+            self._check_extensible(records)
+        return records
 
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add an open trial; its number must be the next one."""
         attributes = record.attributes()
-        trial_id = self._opened.open(record.params, self._distributions, attributes)
-        assert trial_id == self._opened.trial_id(record.number)
+        with unchanged_by_others(self._where, record.number):
+            self._opened.check_next(record.number)
+            trial_id = self._opened.open(
+                record.params, self._distributions, attributes, within_limits=record.within_limits
+            )
         self._written[record.number] = trial_id, attributes
         return record
 
@@ -177,7 +246,8 @@ class TrialStore:
         """Write the last epoch of an open trial, so that a killed driver leaves its curve."""
         if len(self._objectives) == 1:  # Optuna keeps no intermediate values with several objectives
             last = record.curve[-1]
-            self._opened.report(self._trial_id(record.number), int(last["epoch"]), last["val_accuracy"])
+            with unchanged_by_others(self._where, record.number):
+                self._opened.report(self._trial_id(record.number), int(last["epoch"]), last["val_accuracy"])
 
     def pause(self, record: TrialRecord) -> None:
         """Keep whether an open trial waits for its scheduler, so that the next session can continue it."""
@@ -189,8 +259,9 @@ class TrialStore:
         measures = record.measures or {}
         values = [measures[name] for name in self._objectives if name in measures]
         has_values = record.state in ("complete", "pruned") and len(values) == len(self._objectives)
-        trial_id = self._trial_id(record.number)
-        closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
+        with unchanged_by_others(self._where, record.number):
+            trial_id = self._trial_id(record.number)
+            closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
         del self._written[record.number]
         self.checkpoint_file(record.number).unlink(missing_ok=True)
         return record_of(closed)
@@ -209,10 +280,12 @@ class TrialStore:
 
     def _write(self, record: TrialRecord, more: Mapping[str, Any]) -> None:
         """Write the attributes that have changed."""
-        trial_id, known = self._trial_id(record.number), self._known(record.number)
+        known = self._known(record.number)
         attributes = {**record.attributes(), **more}
         changed = {name: value for name, value in attributes.items() if name not in known or known[name] != value}
-        self._opened.note(trial_id, changed)
+        with unchanged_by_others(self._where, record.number):
+            trial_id = self._trial_id(record.number)
+            self._opened.note(trial_id, changed)
         self._written[record.number] = trial_id, {**known, **changed}
 
     def _trial_id(self, number: int) -> int:
@@ -224,8 +297,23 @@ class TrialStore:
     def _open_study(self, *, writes: bool) -> bool:
         """Open the study if it is there. In a database of many it is the one that is called like the directory."""
         name = None if self._url is None else self._name
-        self._study = opened(self._address, name=name, part=self._part, writes=writes)
+        reads_file = self._url is None and not writes
+        storage = ReadingStorage(self._file) if reads_file else storage_of(self._address, writes=writes)
+        self._study = opened(storage, name=name, part=self._part)
+        self._writes = writes
         return self._study is not None
+
+    def _check_extensible(self, records: Sequence[TrialRecord]) -> None:
+        """Check that the next trial gets a number of its own: Optuna counts the trials that are there.
+
+        Raises:
+            StudyError: If one is missing.
+        """
+        if missing := sorted(set(range(len(records))) - {record.number for record in records}):
+            raise StudyError(
+                f"{self._where}: trial {missing[0]} is missing: somebody has deleted it, and Optuna would give its "
+                "number away; name another study with --study"
+            )
 
     @property
     def _name(self) -> str:
@@ -238,11 +326,17 @@ class TrialStore:
                 f"{self._where}: it has version {schema} of the schema and this program reads versions 1 and {SCHEMA}; "
                 "install a newer ressearch"
             )
+        if not isinstance(self.terms, Mapping | None):
+            raise StudyError(f"{self._where}: cannot be used as a study: its terms are damaged; restore it from a copy")
 
     @property
     def _opened(self) -> OptunaStudy:
         assert self._study is not None, "open the store first"
         return self._study
+
+    @property
+    def _file(self) -> Path:
+        return self.directory / DATABASE
 
     @property
     def _address(self) -> str:
@@ -261,15 +355,12 @@ def _limits(terms: Mapping[str, Any]) -> Limits | None:
     return Limits(**bounds)
 
 
-def _within(limits: Limits | None, record: TrialRecord) -> TrialRecord:
-    return record if limits is None else replace(record, within_limits=limits.allow(record.cost))
-
-
 def record_of(trial: FrozenTrial) -> TrialRecord:
     """Read one trial of the storage.
 
     Raises:
-        KeyError: If it was not written by this program.
+        UnusableError: If it was not written by this program.
+        ValueError: If it is damaged.
     """
     attributes = dict(trial.user_attrs)
     if "ancestor" in attributes:  # what schema 1 called it
@@ -279,8 +370,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         {"epoch": epoch, "val_accuracy": value} for epoch, value in sorted(trial.intermediate_values.items())
     ]
     values: dict[str, Any] = {name: value for name, value in attributes.items() if name in _FIELDS}
-    if missing := {"architecture", "recipe", "candidate_id"} - values.keys():
-        raise KeyError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
+    if missing := _REQUIRED - values.keys():
+        raise UnusableError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
     record = TrialRecord(
         number=trial.number,
         state="paused" if is_paused else _NAMES[trial.state],
@@ -290,6 +381,8 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
         ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
         **values,
     )
+    if fault := record.fault():
+        raise ValueError(f"trial {trial.number}: {fault}")
     return record if record.measures is not None or record.is_open else replace(record, measures=_measures(record))
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -132,3 +133,66 @@ def test_a_port_in_use_is_named(call: Call, at_home: Path) -> None:
         ended = call("dashboard", "digits", "--port", port)
     assert ended.code == 1
     assert f"cannot serve at 127.0.0.1:{port}: Address already in use; name another --port" in ended.err
+
+
+VERBS = {
+    "leaderboard": ["leaderboard", "broken"],
+    "show": ["show", "broken", "best"],
+    "export": ["export", "broken", "best", "-o", "out"],
+    "dashboard": ["dashboard", "broken", "--port", "0"],
+    "run": ["run", "digits.yaml", "--study", "broken", "--trials", "3", "--backend", "local"],
+    "confirm": ["confirm", "broken", "--backend", "local"],
+}
+
+
+@pytest.fixture
+def broken(at_home: Path) -> Iterator[Path]:
+    """A copy of the study, to be damaged."""
+    copy = at_home / "trials" / "broken"
+    shutil.copytree(at_home / "trials" / "digits", copy)
+    yield copy
+    shutil.rmtree(copy)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_verb_takes_an_emptied_study_for_one(verb: str, call: Call, broken: Path) -> None:
+    (broken / "study.db").write_bytes(b"")
+    before = {path: path.stat().st_mtime_ns for path in sorted(broken.rglob("*"))}
+    ended = call(*VERBS[verb])
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "ressearch: trials/broken/study.db: cannot be used as a study: it is empty\n"
+    assert {path: path.stat().st_mtime_ns for path in sorted(broken.rglob("*"))} == before
+
+
+def test_run_does_not_begin_anew_what_has_lost_its_database(call: Call, broken: Path) -> None:
+    (broken / "study.db").unlink()
+    ended = call(*VERBS["run"])
+    assert ended.code == 1
+    assert "trials/broken/study.db: it is gone, but its study has left manifest.json and trials; restore" in ended.err
+    assert not (broken / "study.db").exists()
+
+
+def test_a_study_on_a_read_only_mount(broken: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    """Even root cannot write there: only what is asked to be written into the study is refused."""
+    if shutil.which("unshare") is None or subprocess.run(["unshare", "--mount", "true"], check=False).returncode:
+        pytest.skip("this user may not mount anything")
+    mount = "mount --bind trials/broken trials/broken && mount -o remount,bind,ro trials/broken || exit 9"
+    ressearch_command = f"{sys.executable} -m ressearch"
+    lines = [
+        mount,
+        "touch trials/broken/anything && exit 8",
+        f"{ressearch_command} leaderboard broken --format csv",
+        f"{ressearch_command} show broken best | head -1",
+        f"{ressearch_command} export broken best -o {tmp_path / 'elsewhere'}",
+        f"{ressearch_command} export broken best",
+    ]
+    command = ["unshare", "--mount", "bash", "-c", "\n".join(lines)]
+    ended = subprocess.run(command, cwd=broken.parents[1], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("rank,trial,")
+    assert " of broken (" in ended.stdout
+    assert (tmp_path / "elsewhere" / "model.py").is_file()
+    refused, *more = [line for line in ended.stderr.splitlines() if line.startswith("ressearch: ")]
+    assert more == []
+    assert "cannot be written: Read-only file system; name another directory with -o" in refused
+    assert "Traceback" not in ended.stderr

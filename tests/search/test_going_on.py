@@ -212,6 +212,8 @@ def test_a_baseline_counts_once_the_limits_allow_it(write_space: WriteSpace, scr
     path.write_text(path.read_text().replace("max: 60000", "max: 80000"))
     study = search(path, scripted(best_baseline), trials=5)
     assert study.best.baseline == "resnet-8"
+    stored = optuna.load_study(study_name=study.name, storage=database_url(study.directory))
+    assert stored.best_trial.number == study.best.number
 
 
 # What is remembered

@@ -1,7 +1,9 @@
 """Trials as a search writes them."""
 
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,3 +71,44 @@ def read() -> Callable[..., list[TrialRecord]]:
         return store.trials()
 
     return trials
+
+
+MANIFEST = {
+    "version": 1,
+    "question": "Is it read?",
+    "seed": 0,
+    "shape": {"channels": 3, "resolution": 32, "num_classes": 10},
+    "normalisation": {"mean": [0.5], "std": [0.25], "class_names": ["a", "b"]},
+    "objectives": ["val_accuracy"],
+    "sessions": [],
+}
+
+
+@pytest.fixture
+def finished(opened: Callable[..., TrialStore], running: Callable[..., TrialRecord]) -> Callable[..., Path]:
+    """Return the directory of a study that nobody has open, with complete trials of the given accuracies."""
+
+    def make(directory: Path, *accuracies: float, within_limits: tuple[bool, ...] = ()) -> Path:
+        directory.mkdir()
+        (directory / "manifest.json").write_text(json.dumps(MANIFEST))
+        store = opened(directory)
+        for number, accuracy in enumerate(accuracies):
+            record = store.begin(running(number, within_limits=(*within_limits, *[True] * 99)[number]))
+            record = replace(record, curve=({"epoch": 1, "val_accuracy": accuracy},), seconds=1.0)
+            store.report(record)
+            store.close(replace(record, state="complete", measures={"val_accuracy": accuracy}))
+        store.let_go()
+        return directory
+
+    return make
+
+
+@pytest.fixture
+def content() -> Callable[[Path], dict[str, str]]:
+    """Return all that is in a directory, by path, so that any change of it shows."""
+
+    def read(directory: Path) -> dict[str, str]:
+        paths = sorted(path for path in directory.rglob("*"))
+        return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() if p.is_file() else "directory" for p in paths}
+
+    return read

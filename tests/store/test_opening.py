@@ -105,7 +105,7 @@ def several(path: Path) -> None:
     ("damage", "reason"),
     [
         (lambda path: path.write_bytes(b"no database " * 1000), "file is not a database"),
-        (lambda path: path.write_bytes(b""), "it holds 0 studies, expected one"),
+        (lambda path: path.write_bytes(b""), "it is empty"),
         (foreign, "trial 0 has no architecture: it was not written by ressearch"),
         (several, "it holds 2 studies, expected one: one, two"),
     ],
@@ -179,3 +179,14 @@ def test_paused_trials_wait_for_the_next_session_where_they_can_go_on(
     assert [(each.state, each.reason, each.epochs) for each in found] == [expected, ("failed", "lost_driver", 0)]
     assert later.trials() == found
     assert found[1].message == "the driver ended while this trial was running"
+
+
+@pytest.mark.parametrize("name", ["{a}", "100%", "with space", "ü", "{SCHEMA_VERSION}"])
+def test_a_directory_may_be_called_anything(name: str, tmp_path: Path, opened: Opened, running: Running) -> None:
+    store = opened(tmp_path / name)
+    store.begin(running(0))
+    reader = TrialStore(tmp_path / name)
+    assert reader.open_for_reading()
+    assert [record.number for record in reader.trials()] == [0]
+    assert len(optuna.load_study(study_name=None, storage=database_url(tmp_path / name)).trials) == 1
+    assert (tmp_path / name / DATABASE).is_file()

@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 import pytest
 
-from ressearch.store.files import database_url
+from ressearch.store.files import StudyError, database_url
 from ressearch.store.record import TrialRecord
 from ressearch.store.trial_store import TrialStore
 
@@ -198,7 +198,7 @@ def test_a_trial_that_has_ended_is_never_rewritten(opened: Opened, running: Runn
     before = read(store.directory)
     more = replace(record, curve=(*record.curve, epoch(2, 0.9)), seconds=9.0)
     for write in (store.report, store.pause, store.close):
-        with pytest.raises(optuna.exceptions.UpdateFinishedTrialError):
+        with pytest.raises(StudyError, match="trial 0 cannot be written: somebody else has deleted or ended it"):
             write(replace(more, state="failed", reason="error"))  # type: ignore[operator]
     assert read(store.directory) == before
 
