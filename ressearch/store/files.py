@@ -124,7 +124,7 @@ def _is_list_of(kind: type) -> Callable[[Any], bool]:
 _MANIFEST_KEYS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
     "shape": (True, "channels, resolution and num_classes, each a positive whole number", _is_shape),
     "seed": (True, "a whole number", _is_whole),
-    "sessions": (True, "a list of mappings", _is_list_of(dict)),
+    "sessions": (False, "a list of mappings", _is_list_of(dict)),  # older versions kept them here
     "normalisation": (False, "lists of mean, std and class_names", _is_normalisation),
     "objectives": (True, "a list of names", lambda value: bool(value) and _is_list_of(str)(value)),
     "question": (False, "a text", lambda value: isinstance(value, str)),

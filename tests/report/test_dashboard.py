@@ -20,7 +20,7 @@ from ressearch.store.study_record import open_study
 from ressearch.store.trial_store import TrialStore
 
 Record = Callable[..., TrialRecord]
-MANIFEST = {"version": 1, "seed": 0, "shape": {"channels": 1, "resolution": 8, "num_classes": 10}, "sessions": []}
+MANIFEST = {"version": 1, "seed": 0, "shape": {"channels": 1, "resolution": 8, "num_classes": 10}}
 
 
 class Answer(NamedTuple):

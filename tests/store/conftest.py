@@ -80,7 +80,6 @@ MANIFEST = {
     "shape": {"channels": 3, "resolution": 32, "num_classes": 10},
     "normalisation": {"mean": [0.5], "std": [0.25], "class_names": ["a", "b"]},
     "objectives": ["val_accuracy"],
-    "sessions": [],
 }
 
 

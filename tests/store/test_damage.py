@@ -259,7 +259,7 @@ def test_a_manifest_with_a_wrong_value_names_it(key: str, value: Any, study: Pat
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("key", ["version", "shape", "seed", "sessions", "objectives"])
+@pytest.mark.parametrize("key", ["version", "shape", "seed", "objectives"])
 def test_a_manifest_without_a_key_names_it(key: str, study: Path) -> None:
     manifest = read_manifest(study)
     del manifest[key]
