@@ -76,7 +76,9 @@ class Axis:
         """
         if not isinstance(value, self.types) or (isinstance(value, bool) and self.kind is not bool):
             raise ValueError(f"{self.name} must be of type {self.kind.__name__}, got {value!r}")
-        if isinstance(value, int | float) and not (self.minimum <= value < self.below and isfinite(value)):
+        if isinstance(value, float) and not isfinite(value):
+            raise ValueError(f"{self.range} must hold, got {value!r}")
+        if isinstance(value, int | float) and not self.minimum <= value < self.below:
             raise ValueError(f"{self.range} must hold, got {value!r}")
 
     @property

@@ -20,7 +20,7 @@ from ressearch.arch.orderings import Ordering
 from ressearch.arch.planning import plan
 from ressearch.arch.shortcuts import ProjectionInput, ProjectionNorm, Shortcut
 from ressearch.arch.survival import DropPath
-from ressearch.messages import did_you_mean
+from ressearch.messages import did_you_mean, quoted
 
 
 def named(name: str) -> Architecture:
@@ -33,13 +33,13 @@ def named(name: str) -> Architecture:
         network = _build(name)
         plan(network, in_channels=3, num_classes=10)  # refuses what cannot be connected
     except NumberError as error:
-        raise ValueError(f"unknown architecture {name!r}; known are {error}") from None
+        raise ValueError(f"unknown architecture {quoted(name)}; known are {error}") from None
     except ValueError as error:
-        raise ValueError(f"unknown architecture {name!r}; it would be infeasible: {error}") from None
+        raise ValueError(f"unknown architecture {quoted(name)}; it would be infeasible: {error}") from None
     except LookupError:
         known = f"known are {', '.join(row.text for row in (*FAMILIES, *MODIFIERS))}"
         hint = " ".join(part for part in (did_you_mean(name, PUBLISHED, at_most=3), known) if part)
-        raise ValueError(f"unknown architecture {name!r}; {hint}") from None
+        raise ValueError(f"unknown architecture {quoted(name)}; {hint}") from None
     return network
 
 

@@ -18,6 +18,8 @@ from ressearch.space.yaml_nodes import Entry, SpaceError, compose, read_text
 from ressearch.training.source import Source
 
 VERSION = 1
+MAX_BYTES = 100_000
+"""Of a file; those that come with the package have at most 6,000."""
 SECTIONS = (
     "version",
     "data",
@@ -45,7 +47,7 @@ def load_experiment(path: Path | str) -> Experiment:
     Raises:
         SpaceError: For whatever is wrong with the file, in one message.
     """
-    return parse_experiment(read_text(Path(path)), str(path))
+    return parse_experiment(read_text(Path(path), MAX_BYTES), str(path))
 
 
 def parse_experiment(text: str, path: str) -> Experiment:
@@ -109,13 +111,17 @@ def check_fit(experiment: Experiment, trials: int | None = None) -> None:
 
 
 def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
-    """See to it that some network of the space is within its limits.
+    """See to it that the images can be described, and that some network of the space is within its limits.
 
     Raises:
-        SpaceError: At the line of the limit that nothing was found to meet.
+        SpaceError: At the line of the images' root, or of the limit that nothing was found to meet.
     """
     try:
-        check_limits(experiment.space, experiment.shape, seed=seed)
+        shape = experiment.shape
+    except ValueError as error:
+        raise _placed(experiment, ("data", "root"), str(error)) from None
+    try:
+        check_limits(experiment.space, shape, seed=seed)
     except UnmetLimitError as error:
         raise _placed(experiment, error.keys, str(error)) from None
 
@@ -126,7 +132,7 @@ def _placed(experiment: Experiment, keys: tuple[str, ...], message: str) -> Spac
     No line is named where Python has changed that part of the experiment since: the file does not say it.
     """
     where, origin = ".".join(keys), experiment.origin
-    part = keys[0] if keys[0] in ("sampler", "scheduler") else "space"
+    part = {"sampler": "sampler", "scheduler": "scheduler", "data": "images"}.get(keys[0], "space")
     if not origin.text or getattr(_parsed(origin.text, origin.path), part) != getattr(experiment, part):
         return SpaceError(f"{where}: {message}")
     entry = compose(origin.text, origin.path)

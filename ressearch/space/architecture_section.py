@@ -9,8 +9,12 @@ from ressearch.arch import AXES, Axis, name_of
 from ressearch.arch.widening import Widening
 from ressearch.space.domains import Choice, Domain, FloatRange, Value, value_text
 from ressearch.space.parameters import Condition, Fixed, Parameter
-from ressearch.space.sections import domain
+from ressearch.space.sections import domain, extremes
 from ressearch.space.yaml_nodes import Entry
+
+MAX_STAGES = 100
+MAX_DEPTH = 10_000
+"""Blocks of a stage. All blocks of a network are written down, so a slip of the pen must not ask for a billion."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,8 @@ def architecture_section(entry: Entry) -> tuple[int, tuple[Fixed, ...], tuple[Pa
     if "stages" not in items:
         raise entry.error("'stages' is missing, expected the number of stages, as in stages: 3")
     num_stages: int = items["stages"].scalar(int)
-    if num_stages < 1:
-        raise items["stages"].error(f"stages >= 1 must hold, got {num_stages}")
+    if not 1 <= num_stages <= MAX_STAGES:
+        raise items["stages"].error(f"1 <= stages <= {MAX_STAGES} must hold, got {num_stages}")
     slots = {name: _slots(axis, items.get(name), num_stages) for name, axis in AXES.items()}
     given = [slot for name in items if name in AXES for slot in slots[name]]
     parameters = _ordered(
@@ -179,6 +183,9 @@ def _check_depth(entry: Entry, slots: Slots) -> None:
             raise entry.error("'depth' is missing, expected the number of blocks, for all stages or for each")
         if slot.when is not None:
             raise slot.when.error("every stage has a depth, so it takes no condition")
+        deepest = slot.value if slot.domain is None else max(extremes(slot.domain), key=float)
+        if isinstance(deepest, int) and deepest > MAX_DEPTH:
+            raise slot.entry.error(f"depth <= {MAX_DEPTH:,} must hold, got {deepest:,}")
 
 
 def _check_widths(entry: Entry, slots: Slots, parameters: tuple[Parameter, ...]) -> None:

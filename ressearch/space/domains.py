@@ -8,6 +8,9 @@ from functools import cached_property
 from random import Random
 from typing import Any
 
+MAX_VALUES = 100_000
+"""That steps of a `FloatRange` may make."""
+
 Value = bool | int | float | str
 """A plain YAML value; members of an enum axis go by their YAML names."""
 
@@ -218,6 +221,8 @@ def _check_range(domain: IntRange | FloatRange) -> None:
         return
     if not (math.isfinite(step) and step > 0):
         raise ValueError(f"step > 0 must hold, got {step:g}")
+    if isinstance(domain, FloatRange) and (num_values := _num_steps(domain) + 1) > MAX_VALUES:
+        raise ValueError(f"step must make at most {MAX_VALUES:,} values, got step {step:g}, which makes {num_values:,}")
     if domain.log and (step != 1 or isinstance(domain, FloatRange)):
         raise ValueError(f"step and log exclude each other, got step {step:g} with log")
     if (_exact(high) - _exact(low)) % _exact(step):

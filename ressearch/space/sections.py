@@ -59,7 +59,7 @@ def recipe_section(entry: Entry | None) -> tuple[Recipe, tuple[Parameter, ...]]:
             parameters.append(Parameter(key, key, None, domain(child, hints[key], read)))
     recipe = _built(entry, Recipe, fixed)
     for parameter in parameters:
-        for value in _extremes(parameter.domain):
+        for value in extremes(parameter.domain):
             _built(entry, partial(replace, recipe), {parameter.name: value})
         default = parameter.domain.member(getattr(recipe, parameter.name))
         value = parameter.domain.centre if default is None else default
@@ -134,5 +134,6 @@ def _not_a_list(entry: Entry) -> Entry:
     return entry
 
 
-def _extremes(domain: Domain) -> tuple[Value, ...]:
+def extremes(domain: Domain) -> tuple[Value, ...]:
+    """Return the outermost values of a range, all values of a choice."""
     return domain.values if isinstance(domain, Choice) else (domain.low, domain.high)

@@ -1,5 +1,8 @@
 """YAML with places: every value keeps its file, line and key path for the error messages."""
 
+import itertools
+import math
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,16 +11,27 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml import SafeLoader
 from yaml.constructor import SafeConstructor
 
-from ressearch.messages import did_you_mean, expected
+from ressearch.messages import did_you_mean, expected, printable, quoted, shortened
 
-_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("map", "seq", "str", "int", "float", "bool", "null", "timestamp")}
+MAX_BYTES = 1_000_000
+"""Of a file; parsing takes several seconds for as many."""
+MAX_VALUES = 100_000
+"""Of a file, counting what stands behind an alias every time."""
+MAX_INTEGER = 2**63 - 1
+"""What the database of a study holds."""
+
+_RESOLVER = SafeLoader("")
 _TYPE_NAMES = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 class SpaceError(ValueError):
-    """A YAML file that cannot be used; the message says where, what was got and what is allowed."""
+    """A YAML file that cannot be used; the message says where, what was got and what is allowed, in one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 @dataclass(frozen=True)
@@ -49,7 +63,8 @@ class Entry:
     @property
     def is_null(self) -> bool:
         """Whether this is nothing: null, ~ or no value at all."""
-        return isinstance(self.node, yaml.ScalarNode) and str(self.node.tag).endswith(":null")
+        is_null = isinstance(self.node, yaml.ScalarNode) and str(self.node.tag).endswith(":null")
+        return is_null and not self._own_tag
 
     def error(self, message: str) -> SpaceError:
         """Return an error that begins with file, line and key path."""
@@ -72,8 +87,8 @@ class Entry:
                 raise at_key.error(f"got the key {at_key.text}, expected text; {at_key.trap or 'keys are names'}")
             key = str(key_node.value)
             if key in items:
-                raise at_key.error(f"the key {key!r} is given twice, first in line {items[key].line}")
-            items[key] = Entry(self.file, f"{self.path}.{key}".lstrip("."), value_node)
+                raise at_key.error(f"the key {quoted(key)} is given twice, first in line {items[key].line}")
+            items[key] = Entry(self.file, f"{self.path}.{shortened(key)}".lstrip("."), value_node)
         return items
 
     @cached_property
@@ -108,10 +123,10 @@ class Entry:
             return "a mapping"
         if self.is_list:
             return "a list"
-        raw = self.node.value if len(self.node.value) <= 60 else f"{self.node.value[:57]}..."
         if self.is_null:
             return "nothing (null)"
-        return repr(raw) if str(self.node.tag).endswith(":str") else str(raw)
+        raw = shortened(str(self.node.value))
+        return repr(raw) if str(self.node.tag).endswith(":str") else raw
 
     @property
     def trap(self) -> str:
@@ -136,15 +151,18 @@ class Entry:
         """The Python value of a scalar.
 
         Raises:
-            SpaceError: If this is no scalar, or has a tag that does not fit.
+            SpaceError: If this is no scalar, has a tag, or is beyond what Python or a study can hold.
         """
         self._check_tag()
         if not isinstance(self.node, yaml.ScalarNode):
             raise self.error(f"got {self.text}, expected a single value")
         try:
-            return SafeConstructor().construct_object(self.node)
+            value = SafeConstructor().construct_object(self.node)
         except (ValueError, yaml.YAMLError):
-            raise self.error(f"got {self.text}, which its YAML tag does not fit") from None
+            raise self.error(f"got {self.text}, which YAML cannot read; write it in quotes if text is meant") from None
+        if isinstance(value, int) and abs(value) > MAX_INTEGER:
+            raise self.error(f"got {self.text}, expected a number of at most {MAX_INTEGER:,}")
+        return value
 
     @property
     def data(self) -> Any:
@@ -163,6 +181,7 @@ class Entry:
         Raises:
             SpaceError: If it has another type, with the way out of YAML's traps.
         """
+        self._check_tag()
         is_trap = kind in (int, float) and self.trap
         got = None if is_trap or self.is_mapping or self.is_list else self.plain
         allowed = (int, float) if kind is float else (kind,)
@@ -177,6 +196,7 @@ class Entry:
         Raises:
             SpaceError: If it is something else, with the nearest guess.
         """
+        self._check_tag()
         allowed = list(allowed)
         if not self.is_mapping and not self.is_list and self.plain in allowed:
             return str(self.plain)
@@ -193,39 +213,65 @@ class Entry:
         is_truth = not (self.is_mapping or self.is_list) and str(self.node.value).lower() in ("true", "false")
         return "leave the quotes out" if is_truth else ""
 
+    @property
+    def _own_tag(self) -> str:
+        """The tag that the file gives where YAML would have read the value otherwise, "" elsewhere."""
+        is_plain = getattr(self.node, "style", None) is None
+        implied = _RESOLVER.resolve(  # type: ignore[no-untyped-call]
+            type(self.node), self.node.value, (is_plain, not is_plain)
+        )
+        return "" if self.node.tag == implied else str(self.node.tag).replace("tag:yaml.org,2002:", "!!")
+
     def _check_tag(self) -> None:
-        if self.node.tag not in _TAGS:
-            tag = str(self.node.tag).replace("tag:yaml.org,2002:", "!!")
-            raise self.error(f"got the YAML tag {tag}, expected a plain value without a tag")
+        if self._own_tag:
+            raise self.error(f"got the YAML tag {shortened(self._own_tag)}, expected a plain value without a tag")
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file.
+def read_text(path: Path, at_most: int = MAX_BYTES) -> str:
+    """Read a UTF-8 file of `at_most` so many bytes.
 
     Raises:
-        SpaceError: If it is missing, a directory, not readable, or not UTF-8.
+        SpaceError: If it is missing, a directory, not readable, too long, or not UTF-8.
     """
     try:
-        return path.read_bytes().decode("utf-8-sig")
+        content = _first_bytes(path, at_most + 1)
     except FileNotFoundError:
         raise SpaceError(f"{path}: there is no such file") from None
     except IsADirectoryError:
         raise SpaceError(f"{path}: this is a directory, expected a YAML file") from None
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise SpaceError(f"{path}: not UTF-8 text: byte 0x{byte:02x} at position {error.start}") from None
     except OSError as error:
         raise SpaceError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > at_most:
+        line = content.count(b"\n", 0, at_most) + 1
+        raise SpaceError(f"{path}:{line}: the file goes on beyond {at_most:,} bytes, which is all that is read of one")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
+        raise SpaceError(f"{path}:{line}: not UTF-8 text: byte 0x{byte:02x} at position {error.start}") from None
+
+
+def _first_bytes(path: Path, at_most: int) -> bytes:
+    """Read the beginning of a file: some, such as /dev/zero, have no end. A pipe that nobody writes to is empty."""
+
+    def opened(name: str, flags: int) -> int:
+        file = os.open(name, flags | os.O_NONBLOCK if path.is_fifo() else flags)
+        os.set_blocking(file, True)
+        return file
+
+    with open(path, "rb", opener=opened) as file:
+        return file.read(at_most)
 
 
 def compose(text: str, file: str, holds: str = "a search space") -> Entry:
     """Parse YAML; nothing is constructed, so nothing in it can run. `holds` names what an empty file lacks.
 
     Raises:
-        SpaceError: If it is broken or empty, with line, column and what the parser said.
+        SpaceError: If it is broken, empty, or too much, with line, column and what the parser said.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = SafeLoader(text)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else file
@@ -236,10 +282,24 @@ def compose(text: str, file: str, holds: str = "a search space") -> Entry:
         line, character = text.count("\n", 0, error.position) + 1, text[error.position]
         raise SpaceError(f"{file}:{line}: broken YAML: character {character!r} is not allowed") from None
     except RecursionError:
-        raise SpaceError(f"{file}: broken YAML: lists or mappings are nested too deeply") from None
+        where = f"{file}:{loader.line + 1}"
+        raise SpaceError(f"{where}: broken YAML: lists or mappings are nested too deeply") from None
     if node is None:
-        raise SpaceError(f"{file}: the file is empty, expected {holds}")
+        raise SpaceError(f"{file}:1: the file is empty, expected {holds}")
+    _check_size(node, file, {})
     return Entry(file, "", node)
+
+
+def _check_size(node: yaml.Node, file: str, counts: dict[yaml.Node, float]) -> float:
+    """Count the values from a node on, `counts` being known: aliases can make endless ones of a few lines."""
+    if node not in counts:
+        counts[node] = math.inf  # as long as it is not counted: what holds itself has no end
+        children = itertools.chain(*node.value) if isinstance(node, yaml.MappingNode) else node.value
+        parts = () if isinstance(node, yaml.ScalarNode) else children
+        counts[node] = 1 + sum(_check_size(part, file, counts) for part in parts)
+    if counts[node] > MAX_VALUES:
+        raise Entry(file, "", node).error(f"with its aliases this holds more than {MAX_VALUES:,} values")
+    return counts[node]
 
 
 def _as_number(text: str) -> str:

@@ -31,7 +31,7 @@ MISTAKES = {
     "version missing": ("version: 1\n", "", "2: 'version' is missing, expected version: 1"),
     "version wrong": ("version: 1", "version: 2", "2: version: got 2, expected 1"),
     "stages missing": ("  stages: 3\n", "", "architecture: 'stages' is missing, expected the number of stages"),
-    "no stages": ("stages: 3", "stages: 0", "5: architecture.stages: stages >= 1 must hold, got 0"),
+    "no stages": ("stages: 3", "stages: 0", "5: architecture.stages: 1 <= stages <= 100 must hold, got 0"),
     "depth missing": (DEPTH + "\n", "", "architecture: 'depth' is missing, expected the number of blocks"),
     # types and YAML's traps
     "text for number": (DEPTH, "  depth: three", "6: architecture.depth: got 'three', expected a whole number"),
@@ -117,7 +117,7 @@ MISTAKES = {
         "  shortcut: !!python/name:os.system x",
         "8: architecture.shortcut: got the YAML tag !!python/name:os.system, expected a plain",
     ),
-    "unfit tag": (DEPTH, "  depth: !!int three", "6: architecture.depth: got three, which its YAML tag does not fit"),
+    "unfit tag": (DEPTH, "  depth: !!int three", "6: architecture.depth: got the YAML tag !!int, expected a plain"),
     "own tag": (DEPTH, "  depth: !range {low: 1}", "6: architecture.depth: got the YAML tag !range"),
     "infinite": (LR, "  lr: .inf", "12: recipe.lr: lr > 0 must hold"),
     # no YAML at all

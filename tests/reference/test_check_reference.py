@@ -97,7 +97,7 @@ def test_the_script_builds_modules(script: Run) -> None:
     ("content", "message"),
     [
         ("architectures: [", "networks.yaml:1:17: broken YAML: while parsing"),
-        ("", "networks.yaml: the file is empty, expected a mapping with a list of architectures"),
+        ("", "networks.yaml:1: the file is empty, expected a mapping with a list of architectures"),
         ("[1, 2]", "networks.yaml:1: got a list, expected keys with values"),
         ("architectures: {a: 1}", "networks.yaml:1: architectures: got a mapping, expected a list"),
         ("architectures: []", "networks.yaml:1: architectures: got an empty list, expected one or more"),

@@ -53,7 +53,7 @@ def test_a_file_without_images_or_name(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("{", ":1:2: broken YAML: while parsing a flow node"),
-        ("", ": the file is empty, expected a file that `export` or `train` has written"),
+        ("", ":1: the file is empty, expected a file that `export` or `train` has written"),
         ("- 1", ":1: 'architecture' is missing, expected a file that `export` or `train` has written"),
         ("name: mine", ":1: 'architecture' is missing, expected a file"),
         ("architecture: resnet-20", ":1: architecture: got 'resnet-20', expected the axes of an architecture"),
