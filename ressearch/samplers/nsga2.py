@@ -26,7 +26,11 @@ class Nsga2(SamplerSettings):
         from ressearch.samplers.optuna_sampler import OptunaSampler
 
         sampler = NSGAIISampler(seed=task.seed, population_size=self.population_size)
-        key = NSGAIISampler._get_generation_key()  # trials of earlier sessions would belong to no generation
+        key = NSGAIISampler._get_generation_key()  # others' trials would belong to no generation, and be no parents
         return OptunaSampler(
-            task, sampler, num_startup=0, system_attributes=lambda index: {key: index // self.population_size}
+            task,
+            sampler,
+            num_startup=0,
+            system_attributes=lambda index: {key: index // self.population_size},
+            adopt=sampler.get_trial_generation,
         )

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from optuna.samplers import BaseSampler
-from optuna.trial import Trial, TrialState
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
 
 from ressearch.samplers.sampler import Params, Sampler, Task
 from ressearch.store.distributions import distribution_of, suggested
@@ -30,11 +31,21 @@ class OptunaSampler(Sampler):
         *,
         num_startup: int = STARTUP_TRIALS,
         system_attributes: Callable[[int], Mapping[str, Any]] = lambda _: {},
+        adopt: Callable[[Study, FrozenTrial], object] = lambda *_: None,
     ) -> None:
-        """Start with an empty copy; `system_attributes` of the k-th complete trial of earlier sessions, 0 the first."""
+        """Start with an empty copy.
+
+        Args:
+            task: What is known of the study.
+            sampler: Optuna's.
+            num_startup: Ended trials from which on it is asked.
+            system_attributes: Of the k-th complete trial of earlier sessions, 0 the first.
+            adopt: Called with the copy and a running trial that Optuna's sampler has not proposed.
+        """
         self._task = task
         self._num_startup = num_startup
         self._system_attributes = system_attributes
+        self._adopt = adopt
         self._study, self._copy = in_memory(sampler, task.directions)
         self._distributions = {parameter.name: distribution_of(parameter.domain) for parameter in task.space.parameters}
         self._asked: Trial | None = None
@@ -64,6 +75,7 @@ class OptunaSampler(Sampler):
             self._asked = None
         elif params:
             self._copy_ids[number] = self._copy.open(params, self._distributions, {})
+            self._adopt(self._study, self._copy.trial(self._copy_ids[number]))
 
     def tell(self, record: TrialRecord) -> None:
         """Close the running trial; a failure of its own counts as stopped before the first epoch."""
@@ -106,7 +118,7 @@ class OptunaSampler(Sampler):
         return state, values if len(values) == len(self._task.objectives) else None
 
     def _intermediate(self, record: TrialRecord) -> dict[int, float]:
-        """Return the curve; TPE fails on one where there are several objectives."""
+        """Return the curve; with several objectives TPE fails on one, and holds every stopped trial for bad without."""
         if len(self._task.objectives) > 1:
             return {}
         return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in record.curve}

@@ -4,14 +4,13 @@ from collections import deque
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from ressearch.arch import Cost
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import Trained, measured
 from ressearch.schedulers import Decision
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger
-from ressearch.search.restore import Waiting, num_breakdowns, restored_rule, waiting_trials
+from ressearch.search.restore import Waiting, num_breakdowns, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 
@@ -62,13 +61,14 @@ class Search:
     def report(self, number: int, progress: Progress) -> Decision:
         """Record an epoch and ask the scheduler; a baseline is trained to the end: stopping it would tell nothing."""
         record = self.ledger.advance(number, progress)
-        epoch, value = progress.epoch.epoch, progress.epoch.val_accuracy
+        epoch = progress.epoch.epoch
         if epoch >= self._experiment.fidelity.epochs:
             return Decision.GO
+        point = point_at(self._experiment, record, epoch)
         if record.baseline:
-            self._rule.record(number, epoch, value)
+            self._rule.record(number, epoch, point)
             return Decision.GO
-        decision = self._rule.decide(number, epoch, value)
+        decision = self._rule.decide(number, epoch, point)
         if decision is Decision.STOP:
             self._close(replace(record, state="pruned"))
         elif decision is Decision.PAUSE:
@@ -164,8 +164,7 @@ class Search:
     def _close(self, record: TrialRecord) -> None:
         """Write the end of a trial, and tell the scheduler and the sampler."""
         if record.measures is None and record.state != "failed":
-            counted = Cost(record.num_params, record.num_macs, record.num_activations)
-            trained = Trained(cost=counted, curve=record.curve, seconds=record.seconds)
+            trained = Trained(cost=record.cost, curve=record.curve, seconds=record.seconds)
             record = replace(record, measures=measured(self._experiment.objectives, trained))
         closed = self.ledger.close(record)
         self._rule.ended(closed.number)

@@ -9,7 +9,8 @@ from typing import Any
 
 from ressearch.experiment import Experiment, Origin, Session
 from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
-from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.experiment.objectives import directions_of
+from ressearch.ranking import Directions
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
@@ -25,13 +26,15 @@ from ressearch.training.data import Prepared, prepare
 class Start:
     """What a display is told before the first trial.
 
-    records: trials of earlier sessions. refused: candidates refused in this session by rule, kept up to date.
+    directions: what is better of each objective. records: trials of earlier sessions.
+    refused: candidates refused in this session by rule, kept up to date.
     """
 
     directory: Path
     question: str
     target: int
     num_epochs: int
+    directions: Directions
     records: tuple[TrialRecord, ...]
     refused: Mapping[str, int]
 
@@ -118,6 +121,7 @@ def _start(search: Search, experiment: Experiment, directory: Path) -> Start:
         question=experiment.origin.question,
         target=search.target,
         num_epochs=experiment.fidelity.epochs,
+        directions=directions_of(experiment.objectives),
         records=tuple(search.ledger.records.values()),
         refused=search.candidates.refused,
     )
@@ -203,9 +207,8 @@ def kept_session(directory: Path) -> Session:
 
 def _opened(store: TrialStore, experiment: Experiment, images: Prepared) -> dict[str, Any]:
     """Open the store for writing, keep what the experiment says, and return the manifest of the study."""
-    objectives = {name: OBJECTIVES[name].direction for name in experiment.objectives}
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
-    store.open(objectives, domains, experiment.terms())
+    store.open(directions_of(experiment.objectives), domains, experiment.terms())
     if _says(experiment.origin, experiment):
         (store.directory / SPACE).write_text(experiment.origin.text)
     if (store.directory / MANIFEST).is_file():

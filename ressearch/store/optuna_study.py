@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -13,16 +13,19 @@ from optuna.distributions import BaseDistribution
 from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import SQLAlchemyError
 
+from ressearch.ranking import Direction, Directions
 from ressearch.store.files import StudyError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # what it has to say is said by whoever calls
 
-Direction = Literal["maximize", "minimize"]
-
+_DIRECTIONS: dict[StudyDirection, Direction] = {
+    StudyDirection.MAXIMIZE: "maximize",
+    StudyDirection.MINIMIZE: "minimize",
+}
 PART = "part"
 """Attribute of a study that holds a part of another one, such as its confirmation."""
 
@@ -40,9 +43,26 @@ class OptunaStudy:
         """What is kept of the study as a whole."""
         return self._study.user_attrs
 
+    @property
+    def directions(self) -> Directions:
+        """What is better of each objective, by name.
+
+        Raises:
+            RuntimeError: If several objectives have no names.
+        """
+        found = [_DIRECTIONS[direction] for direction in self._study.directions]
+        names = self._study.metric_names or ["val_accuracy"]
+        if len(names) != len(found):
+            raise RuntimeError(f"its {len(found)} objectives have no names: it was not written by ressearch")
+        return dict(zip(names, found, strict=True))
+
     def trials(self) -> list[FrozenTrial]:
         """Read all trials."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
+
+    def trial(self, trial_id: int) -> FrozenTrial:
+        """Read one trial."""
+        return self._storage.get_trial(trial_id)
 
     def trial_id(self, number: int) -> int:
         """Return the id by which the other verbs know a trial."""
@@ -97,7 +117,7 @@ class OptunaStudy:
         """Write all attributes, then the state, since a finished trial can no longer be changed; return the trial."""
         self.note(trial_id, attributes)
         self._storage.set_trial_state_values(trial_id, state, values)
-        return self._storage.get_trial(trial_id)
+        return self.trial(trial_id)
 
 
 def in_memory(sampler: BaseSampler, directions: Sequence[Direction]) -> tuple[Study, OptunaStudy]:
@@ -136,7 +156,7 @@ def opened(url: str, *, name: str | None, part: str | None, writes: bool = False
     return OptunaStudy(optuna.load_study(study_name=names[0], storage=storage), storage)
 
 
-def created(url: str, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
+def created(url: str, name: str, objectives: Directions, attributes: Mapping[str, Any]) -> None:
     """Add an empty study to a database; `objectives` are directions by name, which the dashboard calls the axes."""
     storage = _storage(url)
     study = optuna.create_study(storage=storage, study_name=name, directions=list(objectives.values()))
@@ -149,7 +169,7 @@ def created(url: str, name: str, objectives: Mapping[str, Direction], attributes
         storage.engine.dispose()  # the file is about to be renamed
 
 
-def created_file(path: Path, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
+def created_file(path: Path, name: str, objectives: Directions, attributes: Mapping[str, Any]) -> None:
     """Create an SQLite file out of sight: Optuna's readers create tables as well, and two at once break each other."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)

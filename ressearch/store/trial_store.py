@@ -10,6 +10,7 @@ import filelock
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from ressearch.ranking import Directions
 from ressearch.space import Domain
 from ressearch.store.distributions import distribution_of
 from ressearch.store.files import (
@@ -22,7 +23,7 @@ from ressearch.store.files import (
     nearby,
     weights_file,
 )
-from ressearch.store.optuna_study import PART, Direction, OptunaStudy, created, created_file, opened, readable
+from ressearch.store.optuna_study import PART, OptunaStudy, created, created_file, opened, readable
 from ressearch.store.record import OPTUNAS_OWN, State, TrialRecord
 
 SCHEMA = 2
@@ -79,9 +80,7 @@ class TrialStore:
         finally:
             lock.release()
 
-    def open(
-        self, objectives: Mapping[str, Direction], domains: Mapping[str, Domain], terms: Mapping[str, Any]
-    ) -> None:
+    def open(self, objectives: Directions, domains: Mapping[str, Domain], terms: Mapping[str, Any]) -> None:
         """Open the study for writing, creating it where there is none.
 
         Args:
@@ -123,6 +122,16 @@ class TrialStore:
     def terms(self) -> Mapping[str, Any] | None:
         """What the study was begun with; None if a version of this program began it that kept no terms."""
         return self._opened.attributes.get("terms")
+
+    @property
+    def directions(self) -> Directions:
+        """What is better of each objective, by name.
+
+        Raises:
+            StudyError: If the database cannot be used.
+        """
+        with readable(self._where):
+            return self._opened.directions
 
     def trials(self) -> list[TrialRecord]:
         """Read all trials.

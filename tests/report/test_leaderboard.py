@@ -57,7 +57,7 @@ def test_a_trial_that_waits_stands_between_the_running_and_the_pruned(
 
 
 def test_rank_one_is_the_best_trial_of_the_study(study: StudyRecord) -> None:
-    best = best_of(study.trials)
+    best = best_of(study.trials, study.directions)
     assert best is not None
     assert leaderboard_rows(study)[0].trial == best == study.best
 
@@ -71,7 +71,7 @@ def test_json_holds_what_is_promised(study: StudyRecord) -> None:
     assert rows[3]["rank"] is None
     assert rows[3]["baseline"] == "resnet-110"
     assert rows[-1]["message"] == "loss is nan | after 3 steps"
-    assert "pareto" not in first
+    assert "front" not in first
 
 
 def test_csv_gives_the_json_form_back(study: StudyRecord) -> None:
@@ -128,7 +128,9 @@ def test_the_pareto_front_of_two_objectives(
     study: StudyRecord, record: Callable[..., TrialRecord], points: list[tuple[float, int]], front: set[int]
 ) -> None:
     trials = tuple(record(index, [accuracy], num_params=size) for index, (accuracy, size) in enumerate(points))
-    several = replace(study, trials=trials, manifest={"objectives": ["val_accuracy", "num_params"]})
+    several = replace(study, trials=trials, directions={"val_accuracy": "maximize", "num_params": "minimize"})
     rows = leaderboard_rows(several)
-    assert {row.trial.number for row in rows if row.pareto} == front
-    assert {row["trial"] for row in json.loads(as_json(rows)) if row["pareto"]} == front
+    assert {row.trial.number for row in rows if row.front == 1} == front
+    assert {row["trial"] for row in json.loads(as_json(rows)) if row["front"] == 1} == front
+    assert {trial.number for trial in several.front} == front
+    assert several.best == several.front[0] == rows[0].trial

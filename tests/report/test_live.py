@@ -141,7 +141,15 @@ def test_the_display_marks_a_trial_that_waits(space: Path, tmp_path: Path) -> No
 
     search(space, tmp_path / "study", trials=2, observe=keep)
     running = next(record for record in told if record.number == 1 and record.epochs == 1)
-    start = Start(directory=tmp_path, question="", target=2, num_epochs=2, records=(), refused={})
+    start = Start(
+        directory=tmp_path,
+        question="",
+        target=2,
+        num_epochs=2,
+        directions={"val_accuracy": "maximize"},
+        records=(),
+        refused={},
+    )
     display = Display(start)
     display.tell(replace(running, state="paused"))
     console = Console(file=io.StringIO(), width=100)

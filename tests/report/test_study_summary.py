@@ -4,18 +4,22 @@ from collections.abc import Callable
 
 import pytest
 
+from ressearch.ranking import Directions
 from ressearch.report.study_summary import counts_text, refused_text, summarised
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord
 
+ONE: Directions = {"val_accuracy": "maximize"}
+BOTH: Directions = {**ONE, "num_params": "minimize"}
+
 
 def test_only_finished_trials_are_counted(study: StudyRecord) -> None:
-    now = summarised(study.trials)
+    now = summarised(study.trials, study.directions)
     assert counts_text(now.counts) == "4 complete, 2 pruned, 1 failed"
 
 
 def test_the_best_found_is_compared_with_every_baseline(study: StudyRecord) -> None:
-    now = summarised(study.trials)
+    now = summarised(study.trials, study.directions)
     assert now.found is not None
     assert now.found.number == 4
     differences = {trial.baseline: now.difference(trial) for trial in now.baselines}
@@ -24,7 +28,7 @@ def test_the_best_found_is_compared_with_every_baseline(study: StudyRecord) -> N
 
 
 def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
-    now = summarised([record(0, [0.9], baseline="resnet-8"), record(1, [0.8])])
+    now = summarised([record(0, [0.9], baseline="resnet-8"), record(1, [0.8])], ONE)
     assert now.best is not None
     assert now.found is not None
     assert (now.best.number, now.found.number) == (0, 1)
@@ -32,7 +36,7 @@ def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
 
 def test_without_a_trial_of_the_search_there_is_no_difference(record: Callable[..., TrialRecord]) -> None:
     baseline = record(0, [0.9], baseline="resnet-8")
-    now = summarised([baseline, record(1, [0.8], state="pruned")])
+    now = summarised([baseline, record(1, [0.8], state="pruned")], ONE)
     assert now.found is None
     assert now.difference(baseline) is None
 
