@@ -60,16 +60,17 @@ class OptunaStudy:
         """Read all trials."""
         return self._storage.get_all_trials(self._study_id, deepcopy=False)
 
-    def trial(self, trial_id: int) -> FrozenTrial:
-        """Read one trial."""
-        return self._storage.get_trial(trial_id)
-
     def trial_id(self, number: int) -> int:
         """Return the id by which the other verbs know a trial."""
         return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def open(
-        self, params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], attributes: Mapping[str, Any]
+        self,
+        params: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        attributes: Mapping[str, Any],
+        *,
+        system_attributes: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a running trial in one transaction and return its id."""
         template = create_trial(
@@ -77,6 +78,7 @@ class OptunaStudy:
             params=dict(params),
             distributions={name: distributions[name] for name in params},
             user_attrs=dict(attributes),
+            system_attrs=dict(system_attributes or {}),
         )
         return self._storage.create_new_trial(self._study_id, template_trial=template)
 
@@ -117,7 +119,7 @@ class OptunaStudy:
         """Write all attributes, then the state, since a finished trial can no longer be changed; return the trial."""
         self.note(trial_id, attributes)
         self._storage.set_trial_state_values(trial_id, state, values)
-        return self.trial(trial_id)
+        return self._storage.get_trial(trial_id)
 
 
 def in_memory(sampler: BaseSampler, directions: Sequence[Direction]) -> tuple[Study, OptunaStudy]:

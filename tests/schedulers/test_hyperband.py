@@ -154,3 +154,22 @@ def test_trials_too_short_for_a_rung_are_trained_to_the_end(num_epochs: int) -> 
     rule = Hyperband().start(num_epochs)
     assert rule.pauses_at == frozenset()
     assert [rule.decide(number, 1, (0.1,)) for number in range(9)] == [GO] * 9
+
+
+def test_with_several_objectives_fronts_go_on_one_after_the_other() -> None:
+    """Nine are judged, three go on: the whole front of two, and the least crowded of the second front, an extreme."""
+    rule = nine_epochs()
+    points = [(0.9, -50.0), (0.8, -40.0), (0.85, -90.0), (0.7, -45.0), (0.6, -44.0), (0.5, -43.0)]
+    points += [(0.1, -91.0), (0.1, -92.0), (0.1, -93.0)]
+    said = [rule.decide(number, 1, point) for number, point in enumerate(points)]
+    assert said == [PAUSE] * 8 + [STOP]
+    goes_on = {number for number, decision in rule.resumed(is_idle=False).items() if decision is GO}
+    assert goes_on == {0, 1, 2}
+
+
+def test_the_smallest_goes_on_where_one_of_a_bracket_does() -> None:
+    rule = nine_epochs()
+    points = [(0.9, -90.0), (0.1, -10.0), (0.8, -80.0), (0.1, -10.0), (0.5, -95.0)]
+    said = [rule.decide(number, 3, point) for number, point in enumerate(points, start=9)]
+    assert said == [PAUSE] * 4 + [STOP]
+    assert rule.resumed(is_idle=False) == {9: GO, 10: GO, 11: STOP, 12: STOP}  # one of five, and the other extreme

@@ -5,8 +5,11 @@ of the running averages of all completed trials' objectives reported up to step 
 """
 
 import math
+from statistics import median
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ressearch.schedulers import Decision, Median, Rule
 
@@ -81,3 +84,27 @@ def test_values_that_are_not_finite_move_no_median(value: float) -> None:
     rule = after([(0.4, 0.4), (0.6, 0.6), (value, value)], min_trials=2)
     assert [rule.decide(9, 1, (0.51,)), rule.decide(9, 2, (0.0,))] == [GO, GO]
     assert [rule.decide(10, 1, (value,)), rule.decide(10, 2, (0.0,))] == [GO, STOP]
+
+
+@given(st.lists(st.integers(0, 64).map(lambda value: value / 64), min_size=2, max_size=9), st.integers(1, 3))
+def test_with_one_objective_it_is_the_median_of_values(values: list[float], epoch: int) -> None:
+    rule = after([(value,) * 3 for value in values[1:]], first_epoch=1, min_trials=1)
+    said = [rule.decide(99, each, (values[0],)) for each in range(1, epoch + 1)]
+    assert said == [GO if values[0] >= median(values[1:]) else STOP] * epoch
+
+
+def test_with_several_objectives_ranks_are_compared() -> None:
+    """Ranks of the others are 0, 0, 1, 1 and 2, their median 1."""
+    others = [(0.9, -50.0), (0.5, -10.0), (0.8, -60.0), (0.4, -20.0), (0.7, -70.0)]
+    said = {}
+    for point in [(0.1, -5.0), (0.75, -65.0), (0.65, -71.0), (0.3, -30.0)]:
+        rule = Median(first_epoch=1, min_trials=5).start(4)
+        for number, other in enumerate(others):
+            rule.record(number, 1, other)
+        said[point] = rule.decide(9, 1, point)
+    assert said == {
+        (0.1, -5.0): GO,  # the smallest of all
+        (0.75, -65.0): STOP,  # rank 2
+        (0.65, -71.0): STOP,  # rank 3
+        (0.3, -30.0): STOP,  # rank 2, behind (0.4, -20) and (0.5, -10)
+    }
