@@ -59,7 +59,7 @@ def measure_text(name: str, value: float) -> str:
         case "seconds":
             return duration(value)
         case _:
-            return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

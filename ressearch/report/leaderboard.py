@@ -188,7 +188,7 @@ def as_table(rows: Sequence[Row], title: str) -> "Table":
             short_count(trial.num_macs),
             str(trial.epochs),
             duration(trial.seconds),
-            *(_or_dash(value, partial(measure_text, name)) for name in more for value in [_measure(trial, name)]),
+            *(_or_dash(_measure(trial, name), partial(measure_text, name)) for name in more),
             row.note,
             Text(f"{row.network} {row.settings}", no_wrap=True, overflow="ellipsis"),  # gives way where it is narrow
             style="bold cyan" if trial.baseline else "dim" if row.rank is None else "",

@@ -46,3 +46,17 @@ def test_refusals_are_told_by_rule() -> None:
         refused_text({"duplicate": 2, "num_params": 1200}) == "1,202 refused untrained (num_params 1,200, duplicate 2)"
     )
     assert refused_text({}) == "0 refused untrained"
+
+
+def test_the_front_and_its_extremes(record: Callable[..., TrialRecord]) -> None:
+    sizes = {0: 900, 1: 100, 2: 400, 3: 950}
+    trials = [
+        record(number, [accuracy], num_params=sizes[number]) for number, accuracy in enumerate([0.9, 0.2, 0.6, 0.5])
+    ]
+    now = summarised(trials, BOTH)
+    assert [trial.number for trial in now.front] == [0, 2, 1]
+    assert {name: trial.number for name, trial in now.extremes.items()} == {"val_accuracy": 0, "num_params": 1}
+    assert now.has_several
+    assert not summarised(trials, ONE).has_several
+    nothing = summarised([], BOTH)
+    assert (nothing.best, nothing.front, nothing.extremes, nothing.has_several) == (None, (), {}, False)
