@@ -33,6 +33,14 @@ Trial = Annotated[
     str | None,
     typer.Argument(metavar="[best|TRIAL]", help="The best trial of the study, or a number.", show_default=False),
 ]
+TrialOrFront = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[best|front|TRIAL]",
+        help="The best trial of the study, all that no other dominates in its objectives, or a number.",
+        show_default=False,
+    ),
+]
 Described = Annotated[
     str,
     typer.Argument(
@@ -170,7 +178,9 @@ def leaderboard(
 ) -> None:
     """Rank the trials of a study.
 
-    Rank counts trials that finished at full length within the limits, by validation accuracy at the last epoch.
+    Rank counts trials that finished at full length within the limits, by validation accuracy at the last epoch. With
+    several objectives the front comes first: the trials that no other dominates; front 2 are those that only these
+    dominate, and so on.
     """
     from ressearch.report import leaderboard as forms
 
@@ -234,7 +244,10 @@ def train(
 @app.command(epilog="\b\nExample:\n  ressearch confirm cifar10 --top 3 --seeds 3 --epochs 10")
 def confirm(
     study: Study,
-    top: Annotated[int, typer.Option(min=1, metavar="K", help="Networks found by the search.")] = 3,
+    top: Annotated[
+        int,
+        typer.Option(min=1, metavar="K", help="Networks found by the search; with several objectives, of its front."),
+    ] = 3,
     seeds: Annotated[int, typer.Option(min=1, metavar="S", help="Trainings of each network.")] = 3,
     epochs: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Epochs of each training; the search's if left out.")
@@ -276,11 +289,12 @@ def confirm(
 
 
 @app.command(
-    epilog="\b\nExamples:\n  ressearch export quickstart best -o my_network\n  ressearch export wrn-16-4 --format onnx"
+    epilog="\b\nExamples:\n  ressearch export quickstart best -o my_network\n"
+    "  ressearch export quickstart front -o networks\n  ressearch export wrn-16-4 --format onnx"
 )
 def export(
     what: StudyOrNetwork,
-    trial: Trial = None,
+    trial: TrialOrFront = None,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -297,9 +311,10 @@ def export(
 ) -> None:
     """Write a network: a module that needs torch only, ONNX, or torch.export.
 
-    With best|TRIAL the trained network of a study, else an untrained one. DIR holds model.py and weights.safetensors
-    (trained ones), or model.onnx, or model.pt2, and architecture.yaml; what was written is run, and its outputs must
-    be the network's.
+    With best|TRIAL the trained network of a study, with front each of its front in DIR/<number>, else an untrained one.
+    DIR holds model.py and weights.safetensors (trained ones), or model.onnx, or model.pt2, and architecture.yaml; what
+    was written is run, and its outputs must be the network's. best is the most accurate one, also where a study has
+    several objectives; the front are all that no other one equals in every objective and beats in one.
     """
     if trial is None:
         _refuse_study(what, "export")

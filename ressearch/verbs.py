@@ -210,7 +210,7 @@ def confirm(
 
     Args:
         study: A directory, or a name under `trials/`.
-        top: Networks found by the search, the best first.
+        top: Networks found by the search, the best first; with several objectives members of the front.
         seeds: Trainings of each.
         epochs: Of each training; those of the search if None.
         subset: Training images; all but the validation images if None.
@@ -244,9 +244,9 @@ def export(
         what: With `trial`, a study: a directory, or a name under `trials/`. Else a name such as resnet-110, the
             architecture.yaml of an export, or an architecture: a module without weights, or a file with those of
             seed 0, for the images of its paper or those that the file names.
-        trial: A number, or "best".
+        trial: A number, "best", or "front": every network of the study that no other dominates in its objectives.
         directory: Where to write; `<study>/export/<number>` or `exported/<name>` if None, with the format's name
-            where it is no module.
+            where it is no module. For the front, what holds a directory `<number>` for each; `<study>/export` if None.
         format: module, onnx (needs `pip install 'ressearch[onnx]'`) or torch-export.
 
     Raises:
@@ -255,21 +255,31 @@ def export(
         ExportError: If the files cannot be written, or do not give the outputs of the network.
     """
     from ressearch.packaging import export_bundle
-    from ressearch.packaging.trials import export_trial
+
+    if trial is not None:
+        return _export_trained(_path(what), trial, directory, format)
+    name, found, shape = _found(what)
+    suffix = "" if format == "module" else f"-{format}"
+    target = Path(directory) if directory is not None else Path("exported") / f"{name}{suffix}"
+    export_bundle(target, architecture=found, shape=shape, state=None, name=name, format=format)
+    return target
+
+
+def _export_trained(study: str | Path, trial: str | int, directory: str | Path | None, format: "Format") -> Path:
+    """Write a trained network of a study, or its front."""
+    from ressearch.packaging.trials import directory_name, export_front, export_trial
     from ressearch.store.files import EXPORTS
     from ressearch.store.study_record import open_study
 
-    suffix = "" if format == "module" else f"-{format}"
-    if trial is not None:
-        study = open_study(_path(what))
-        record = study.trial(trial)
-        default = study.directory / EXPORTS / f"{record.number:06d}{suffix}"
-        target = Path(directory) if directory is not None else default
-        export_trial(study, record, target, format)
+    found = open_study(study)
+    exports = found.directory / EXPORTS
+    if trial == "front":
+        target = Path(directory) if directory is not None else exports
+        export_front(found, target, format)
         return target
-    name, found, shape = _found(what)
-    target = Path(directory) if directory is not None else Path("exported") / f"{name}{suffix}"
-    export_bundle(target, architecture=found, shape=shape, state=None, name=name, format=format)
+    record = found.trial(trial)
+    target = Path(directory) if directory is not None else exports / directory_name(record, format)
+    export_trial(found, record, target, format)
     return target
 
 

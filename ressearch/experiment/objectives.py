@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from ressearch.arch import Cost
-
-Direction = Literal["maximize", "minimize"]
+from ressearch.ranking import Direction, Directions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +53,6 @@ def measured(names: Iterable[str], trained: Trained) -> dict[str, float]:
     return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def directions_of(objectives: Iterable[str]) -> list[Direction]:
-    """Return the direction of each objective."""
-    return [OBJECTIVES[name].direction for name in objectives]
+def directions_of(objectives: Iterable[str]) -> Directions:
+    """Return what is better of each objective, by name."""
+    return {name: OBJECTIVES[name].direction for name in objectives}

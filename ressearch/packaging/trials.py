@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from ressearch.packaging.bundle import Format, export_bundle
+from ressearch.packaging.bundle import Format, check_target, export_bundle
 from ressearch.store.files import BEST
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.store.study_record import StudyRecord
@@ -38,9 +38,29 @@ def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format
     )
 
 
+def export_front(study: StudyRecord, directory: Path, format: Format = "module") -> None:
+    """Write the trained networks that no other of a study dominates, each into a directory named after its trial.
+
+    Raises:
+        StudyError: If there is none, or its weights are gone; said before anything is written, as is the next one.
+        ExportError: If one of the directories holds files; otherwise as `export_trial`.
+    """
+    targets = {directory / directory_name(trial, format): trial for trial in study.front}
+    for target, trial in targets.items():
+        check_target(target)
+        study.weights_of(trial)
+    for target, trial in targets.items():
+        export_trial(study, trial, target, format)
+
+
+def directory_name(trial: TrialRecord, format: Format) -> str:
+    """Return what the directory of an exported trial is called where nobody says."""
+    return f"{trial.number:06d}" + ("" if format == "module" else f"-{format}")
+
+
 def export_best(study: StudyRecord) -> None:
     """Bring `best/` of a study up to date, if it has a best trial; what else somebody keeps there stays."""
-    best = best_of(study.trials)
+    best = best_of(study.trials, study.directions)
     if best is None:
         return
     target = study.directory / BEST

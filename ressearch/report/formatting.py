@@ -51,6 +51,17 @@ def short_count(number: float) -> str:
     return f"{number:.{digits if suffix else 0}f}{suffix}"
 
 
+def measure_text(name: str, value: float) -> str:
+    """Return the value of an objective."""
+    match name:
+        case "val_accuracy":
+            return f"{value:.4f}"
+        case "seconds":
+            return duration(value)
+        case _:
+            return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
 def duration(seconds: float) -> str:
     """Return a time in its two largest units, such as `2 h 05 min`."""
     if seconds < 10:

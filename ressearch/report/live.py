@@ -23,7 +23,7 @@ from ressearch.report.formatting import duration, network
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.search.ledger import Tell
 from ressearch.search.session import Start
-from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.record import TrialRecord, front_of
 
 REFRESHES_PER_SECOND = 4
 
@@ -62,8 +62,8 @@ class Display:
         """Return what is to be seen now."""
         with self._lock:
             records = list(self._records.values())
-        now = summarised(records)
         start = self._start
+        now = summarised(records, start.directions)
         return Group(
             Text(f"{start.directory}  {start.question}", style="bold", no_wrap=True, overflow="ellipsis"),
             self._progress(records),
@@ -105,7 +105,7 @@ class Display:
 
 
 def _best(now: StudySummary) -> RenderableType:
-    """Return the best network found, and each baseline beside it."""
+    """Return the best network found, what else the front has to offer, and each baseline beside them."""
     if now.found is None and not now.baselines:
         return Text("no trial has finished at full length yet", style="dim")
     table = Table.grid(padding=(0, 2))
@@ -115,6 +115,13 @@ def _best(now: StudySummary) -> RenderableType:
             f"{now.found.val_accuracy:.4f}",
             f"{now.found.num_params:,} params",
             f"trial {now.found.number}",
+        )
+    for name, trial in list(now.extremes.items())[1:]:
+        table.add_row(
+            f"front of {len(now.front)}: best {name}",
+            f"{trial.val_accuracy:.4f}",
+            f"{trial.num_params:,} params",
+            f"trial {trial.number}",
         )
     for baseline in now.baselines:
         difference = now.difference(baseline)
@@ -140,6 +147,7 @@ class Lines:
 
     def __init__(self, start: Start, write: Callable[[str], Any]) -> None:
         self._target = start.target
+        self._directions = start.directions
         self._write = write
         self._ended = {record.number: record for record in start.records if not record.is_open}
 
@@ -158,6 +166,7 @@ class Lines:
 
     def _account(self) -> str:
         done = sum(record.is_finished for record in self._ended.values())
-        best = best_of(self._ended.values())
-        best_text = f", best {best.val_accuracy:.4f} (trial {best.number})" if best else ""
-        return f"[{done}/{self._target}{best_text}]"
+        front = front_of(self._ended.values(), self._directions)
+        best_text = f", best {front[0].val_accuracy:.4f} (trial {front[0].number})" if front else ""
+        front_text = f", front of {len(front)}" if front and len(self._directions) > 1 else ""
+        return f"[{done}/{self._target}{best_text}{front_text}]"

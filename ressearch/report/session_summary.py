@@ -1,11 +1,12 @@
 """What is said at the end of a session."""
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ressearch.messages import printable
-from ressearch.report.formatting import duration, network
+from ressearch.report.formatting import duration, measure_text, network
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.store.files import LEADERBOARD, STUDIES
 from ressearch.store.record import TrialRecord
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
 
 def session_summary(outcome: "Outcome", study: StudyRecord) -> str:
     """Return how a session ended, what was found, where it is and what to type next."""
-    return "\n".join(map(printable, _lines(outcome, summarised(study.trials), study.refused)))
+    summary = summarised(study.trials, study.directions)
+    return "\n".join(map(printable, _lines(outcome, summary, study.refused)))
 
 
 def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) -> Iterator[str]:
@@ -50,12 +52,25 @@ def _networks(now: StudySummary) -> Iterator[str]:
         yield "no trial within the limits finished at full length, so there is no best network"
     else:
         yield f"best: {_network(now.best)}"
+    yield from _front(now)
     if now.found and now.best and now.found.number != now.best.number:
         yield f"best found by the search: {_network(now.found)}"
     for baseline in now.baselines:
         difference = now.difference(baseline)
         against = "" if difference is None else f"; the best found has {difference:+.4f}"
         yield f"baseline {_network(baseline)}{against}"
+
+
+def _front(now: StudySummary) -> Iterator[str]:
+    """Tell how many networks there are to choose from, and the best in each objective but the first."""
+    if not now.has_several:
+        return
+    first, *others = now.extremes
+    count = f"{len(now.front)} network{'s' if len(now.front) > 1 else ''}"
+    yield f"front: {count} that no other dominates in {first}, {', '.join(others)}"
+    for name in others:
+        trial = now.extremes[name]
+        yield f"best {name}: {measure_text(name, (trial.measures or {}).get(name, math.nan))}, {_network(trial)}"
 
 
 def _network(trial: TrialRecord) -> str:
@@ -73,4 +88,6 @@ def _next(directory: Path, now: StudySummary) -> Iterator[str]:
     yield f"next: ressearch leaderboard {study}"
     if now.best:
         yield f"      ressearch export {study} best -o DIR"
+    if now.has_several:
+        yield f"      ressearch export {study} front -o DIR"
     yield f"      ressearch dashboard {study}"

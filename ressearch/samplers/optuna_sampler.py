@@ -8,7 +8,7 @@ from optuna.trial import Trial, TrialState
 
 from ressearch.samplers.sampler import Params, Sampler, Task
 from ressearch.store.distributions import distribution_of, suggested
-from ressearch.store.optuna_study import in_memory
+from ressearch.store.optuna_study import OptunaStudy, in_memory
 from ressearch.store.record import INFRASTRUCTURE, TrialRecord
 
 STARTUP_TRIALS = 10
@@ -29,9 +29,16 @@ class OptunaSampler(Sampler):
         sampler: BaseSampler,
         *,
         num_startup: int = STARTUP_TRIALS,
-        system_attributes: Callable[[int], Mapping[str, Any]] = lambda _: {},
+        system_attributes: Callable[[OptunaStudy], Mapping[str, Any]] = lambda _: {},
     ) -> None:
-        """Start with an empty copy; `system_attributes` of the k-th complete trial of earlier sessions, 0 the first."""
+        """Start with an empty copy.
+
+        Args:
+            task: What is known of the study.
+            sampler: Optuna's.
+            num_startup: Ended trials from which on it is asked.
+            system_attributes: Of a trial that Optuna's sampler has not proposed, or not in this session, by the copy.
+        """
         self._task = task
         self._num_startup = num_startup
         self._system_attributes = system_attributes
@@ -40,6 +47,7 @@ class OptunaSampler(Sampler):
         self._asked: Trial | None = None
         self._copy_ids: dict[int, int] = {}
         self._num_learned = 0
+        self._num_refused = 0
 
     def ask(self) -> Params | None:
         """Return what Optuna proposes, None while there is too little to learn from."""
@@ -52,10 +60,20 @@ class OptunaSampler(Sampler):
         """Tell Optuna; a duplicate of a good candidate is no reason to avoid its region."""
         if self._asked is None:
             return
-        if not is_duplicate:
+        is_told = not is_duplicate and self._has_room()
+        if is_told:
             self._asked.set_constraint("refused", 1.0)
-        self._study.tell(self._asked, state=TrialState.FAIL if is_duplicate else TrialState.PRUNED)
+            self._num_refused += 1
+        self._study.tell(self._asked, state=TrialState.PRUNED if is_told else TrialState.FAIL)
         self._asked = None
+
+    def _has_room(self) -> bool:
+        """Tell whether another refused candidate may stay in the copy.
+
+        TPE holds a tenth of the copy for good, with one objective 25 trials at most: without a bound, so many refused
+        ones would make every complete trial a good one.
+        """
+        return len(self._task.objectives) == 1 or self._num_refused < self._num_learned
 
     def begin(self, number: int, params: Params) -> None:
         """Keep the point as a running trial, so that its neighbourhood is not proposed meanwhile."""
@@ -63,7 +81,9 @@ class OptunaSampler(Sampler):
             self._copy_ids[number] = self._copy.trial_id(self._asked.number)
             self._asked = None
         elif params:
-            self._copy_ids[number] = self._copy.open(params, self._distributions, {})
+            self._copy_ids[number] = self._copy.open(
+                params, self._distributions, {}, system_attributes=self._system_attributes(self._copy)
+            )
 
     def tell(self, record: TrialRecord) -> None:
         """Close the running trial."""
@@ -81,7 +101,6 @@ class OptunaSampler(Sampler):
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
         """Add all trials that ended for a reason of their own."""
-        num_complete = 0
         for record in records:
             if record.params and record.is_finished:
                 state, values = self._outcome(record)
@@ -91,9 +110,8 @@ class OptunaSampler(Sampler):
                     state=state,
                     values=values,
                     intermediate=self._intermediate(record),
-                    system_attributes=self._system_attributes(num_complete) if state is TrialState.COMPLETE else {},
+                    system_attributes=self._system_attributes(self._copy) if state is TrialState.COMPLETE else {},
                 )
-                num_complete += state is TrialState.COMPLETE
                 self._num_learned += 1
 
     def _outcome(self, record: TrialRecord) -> tuple[TrialState, list[float] | None]:
@@ -104,7 +122,10 @@ class OptunaSampler(Sampler):
         return state, values if len(values) == len(self._task.objectives) else None
 
     def _intermediate(self, record: TrialRecord) -> dict[int, float]:
-        """Return the curve of a trial that did not fail; TPE fails on one where there are several objectives."""
+        """Return the curve of a trial that did not fail.
+
+        With several objectives TPE fails on one, and holds every stopped trial for bad without.
+        """
         if len(self._task.objectives) > 1 or record.state == "failed":
             return {}
         return {int(epoch["epoch"]): epoch["val_accuracy"] for epoch in record.curve}

@@ -4,8 +4,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from ressearch.ranking import Direction
 from ressearch.space import Space, Value
 from ressearch.store.record import TrialRecord
 
@@ -21,7 +22,7 @@ class Task:
 
     space: Space
     objectives: tuple[str, ...]
-    directions: tuple[Literal["maximize", "minimize"], ...]
+    directions: tuple[Direction, ...]
     seed: int
 
 

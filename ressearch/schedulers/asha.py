@@ -3,16 +3,19 @@
 import math
 from dataclasses import dataclass
 
-from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, late_rung
+from ressearch.ranking import Point, standings
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, is_finite, late_rung
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asha(SchedulerSettings):
     """Stop a trial at a rung unless it is among the best 1 / reduction_factor that reached this rung so far.
 
-    Rungs are at first_rung * reduction_factor ** k, below the last epoch.
+    Rungs are at first_rung * reduction_factor ** k, below the last epoch. With several objectives the best are those
+    of the lowest non-dominated rank, within a rank the least crowded, and the best one in each objective goes on in any
+    case.
 
-    Source: Li et al. 2020, arXiv:1810.05934, section 3.
+    Source: Li et al. 2020, arXiv:1810.05934, section 3; for several objectives Schmucker et al. 2021, arXiv:2106.12639.
     """
 
     first_rung: int | None = None
@@ -35,32 +38,34 @@ class Asha(SchedulerSettings):
 
 
 class AshaRule(Rule):
-    """The values that reached each rung.
+    """The points that reached each rung.
 
     Attributes:
-        reached: Finite values by rung.
+        reached: Points by rung, those that are finite.
     """
 
     def __init__(self, first_rung: int, reduction_factor: int, num_epochs: int) -> None:
-        self.reached: dict[int, list[float]] = {}
+        self.reached: dict[int, list[Point]] = {}
         self._reduction_factor = reduction_factor
         rung = first_rung
         while rung < num_epochs:
             self.reached[rung] = []
             rung *= reduction_factor
 
-    def record(self, number: int, epoch: int, value: float) -> None:  # noqa: ARG002 - a rung counts values only
-        """Note a value; one that is not finite competes with none."""
-        if epoch in self.reached and math.isfinite(value):
-            self.reached[epoch].append(value)
+    def record(self, number: int, epoch: int, point: Point) -> None:  # noqa: ARG002 - a rung counts points only
+        """Note a point; one that is not finite competes with none."""
+        if epoch in self.reached and is_finite(point):
+            self.reached[epoch].append(point)
 
-    def decide(self, number: int, epoch: int, value: float) -> Decision:
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:
         """Let the best share pass."""
         if epoch not in self.reached:
             return Decision.GO
-        if not math.isfinite(value):
+        if not is_finite(point):
             return Decision.STOP
-        self.record(number, epoch, value)
-        values = sorted(self.reached[epoch], reverse=True)
-        keep = max(1, len(values) // self._reduction_factor)
-        return Decision.GO if value >= values[keep - 1] else Decision.STOP
+        self.record(number, epoch, point)
+        reached = self.reached[epoch]
+        standing = standings(reached)
+        keep = max(1, len(reached) // self._reduction_factor)
+        worst = sorted((standing[other] for other in reached), reverse=True)[keep - 1]
+        return Decision.GO if standing[point] >= worst else Decision.STOP

@@ -4,7 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, late_rung
+from ressearch.ranking import Point, standings
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, is_finite, late_rung
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,7 +13,9 @@ class Hyperband(SchedulerSettings):
     """Fill brackets of trials; at each rung a bracket's trials pause until all are there, and the best share goes on.
 
     A bracket with s rungs starts ceil((s_max + 1) / (s + 1) * eta ** s) trials and judges them first after
-    epochs / eta ** s epochs; eta is the reduction factor. When all brackets are full, they are filled anew.
+    epochs / eta ** s epochs; eta is the reduction factor. When all brackets are full, they are filled anew. With
+    several objectives the best are those of the lowest non-dominated rank, within a rank the least crowded, and the
+    best one in each objective goes on in any case.
 
     Source: Li et al. 2018, arXiv:1603.06560, algorithm 1.
     """
@@ -50,16 +53,16 @@ def brackets(num_epochs: int, first_rung: int, reduction_factor: int) -> list[tu
 
 @dataclass
 class _Rung:
-    """Trials that must arrive at an epoch, and the values of those that have."""
+    """Trials that must arrive at an epoch, and the points of those that have."""
 
     epoch: int
     members: set[int] = field(default_factory=set)
-    values: dict[int, float] = field(default_factory=dict)
+    points: dict[int, Point] = field(default_factory=dict)
     is_judged: bool = False
 
-    def note(self, number: int, value: float) -> None:
-        """Note the value of a trial that has arrived; one that is not finite is worse than any other."""
-        self.values[number] = value if math.isfinite(value) else -math.inf
+    def note(self, number: int, point: Point) -> None:
+        """Note the point of a trial that has arrived; one that is not finite is worse than any other."""
+        self.points[number] = point if is_finite(point) else (-math.inf,) * len(point)
 
 
 @dataclass
@@ -89,24 +92,24 @@ class HyperbandRule(Rule):
         self._decided: dict[int, Decision] = {}
         self.pauses_at = frozenset(epoch for _, rungs in plan for epoch in rungs)
 
-    def record(self, number: int, epoch: int, value: float) -> None:
-        """Note a value: a baseline has a place in its bracket, but is not waited for when it leaves."""
+    def record(self, number: int, epoch: int, point: Point) -> None:
+        """Note a point: a baseline has a place in its bracket, but is not waited for when it leaves."""
         bracket = self._joined(number)
         rung = bracket.rung_at(epoch)
         if rung and not rung.is_judged:
             rung.members.add(number)
-            rung.note(number, value)
+            rung.note(number, point)
             self._judge(bracket, rung)
 
-    def decide(self, number: int, epoch: int, value: float) -> Decision:
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:
         """Pause at a rung, unless this trial is the last one that the rung waits for, or comes after its judgement."""
         rung = self._joined(number).rung_at(epoch)
         if rung is None:
             return Decision.GO
         if rung.is_judged:
-            rung.note(number, value)
+            rung.note(number, point)
             return Decision.GO if number in self._best(rung) else Decision.STOP
-        self.record(number, epoch, value)
+        self.record(number, epoch, point)
         return self._decided.pop(number, Decision.PAUSE)
 
     def ended(self, number: int) -> None:
@@ -140,14 +143,14 @@ class HyperbandRule(Rule):
         """Return the first rung of every bracket that somebody has reached and that is not judged."""
         found = []
         for bracket in self._brackets:
-            found += [(bracket, rung) for rung in bracket.rungs if rung.values and not rung.is_judged][:1]
+            found += [(bracket, rung) for rung in bracket.rungs if rung.points and not rung.is_judged][:1]
         return found
 
     def _judge(self, bracket: _Bracket, rung: _Rung) -> None:
         """Close a rung when everybody who can still come has come."""
-        awaited = rung.members - bracket.gone - set(rung.values)
+        awaited = rung.members - bracket.gone - set(rung.points)
         is_reachable = rung is bracket.rungs[0] or bracket.rungs[bracket.rungs.index(rung) - 1].is_judged
-        if rung.values and is_reachable and not awaited and not rung.is_judged:
+        if rung.points and is_reachable and not awaited and not rung.is_judged:
             self._close(bracket, rung)
 
     def _close(self, bracket: _Bracket, rung: _Rung) -> None:
@@ -155,13 +158,20 @@ class HyperbandRule(Rule):
         rung.is_judged = True
         keep = self._best(rung)
         following = bracket.rungs[bracket.rungs.index(rung) + 1 :]
-        ahead = {number for later in following for number in later.values}
-        for number in set(rung.values) - bracket.gone - ahead:
+        ahead = {number for later in following for number in later.points}
+        for number in set(rung.points) - bracket.gone - ahead:
             self._decided[number] = Decision.GO if number in keep else Decision.STOP
         if following:
             following[0].members |= keep
 
     def _best(self, rung: _Rung) -> set[int]:
-        """Return the best 1 / reduction_factor of those that reached a rung, one at least; the earlier of equals."""
-        order = sorted(rung.values, key=lambda number: (-rung.values[number], number))
-        return set(order[: max(1, len(order) // self._reduction_factor)])
+        """Return the best 1 / reduction_factor of those that reached a rung, the earlier of equals.
+
+        Every extreme of the first front has a place, be it beyond that share: the last rung of a bracket has only one.
+        """
+        standing = standings(rung.points.values())
+        order = sorted(rung.points, key=lambda number: (standing[rung.points[number]], -number), reverse=True)
+        extremes = {
+            rung.points[number]: number for number in reversed(order) if standing[rung.points[number]].is_extreme
+        }
+        return {*extremes.values(), *order[: len(order) // self._reduction_factor]}

@@ -1,17 +1,19 @@
 """The median stopping rule."""
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least
+from ressearch.ranking import Point, ranks
+from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, is_finite
 
 
 @dataclass(frozen=True, kw_only=True)
 class Median(SchedulerSettings):
     """Stop a trial whose best value so far is below the median of the others' mean values up to the same epoch.
 
-    Others are all trials that have come so far; the paper takes complete ones only.
+    Others are all trials that have come so far; the paper takes complete ones only. With several objectives a trial is
+    stopped if its non-dominated rank among the others is worse than their median rank, each by the same values.
 
     Source: Golovin et al. 2017, Google Vizier, doi:10.1145/3097983.3098043, section 3.2.1.
     """
@@ -36,18 +38,30 @@ class MedianRule(Rule):
     def __init__(self, first_epoch: int, min_trials: int) -> None:
         self._first_epoch = first_epoch
         self._min_trials = min_trials
-        self._curves: dict[int, list[float]] = {}
+        self._curves: dict[int, list[Point]] = {}
 
-    def record(self, number: int, epoch: int, value: float) -> None:  # noqa: ARG002 - values arrive in order
-        """Note a value; one that is not finite counts for nothing."""
-        if math.isfinite(value):
-            self._curves.setdefault(number, []).append(value)
+    def record(self, number: int, epoch: int, point: Point) -> None:  # noqa: ARG002 - points arrive in order
+        """Note a point; one that is not finite counts for nothing."""
+        if is_finite(point):
+            self._curves.setdefault(number, []).append(point)
 
-    def decide(self, number: int, epoch: int, value: float) -> Decision:
-        """Compare the best value so far with the others' means."""
-        self.record(number, epoch, value)
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:
+        """Compare the best values so far with the others' means."""
+        self.record(number, epoch, point)
         others = [curve for other, curve in self._curves.items() if other != number and len(curve) >= epoch]
         if epoch < self._first_epoch or len(others) < self._min_trials:
             return Decision.GO
-        best = max(self._curves.get(number, [-math.inf]))
-        return Decision.GO if best >= median(fmean(curve[:epoch]) for curve in others) else Decision.STOP
+        if number not in self._curves:
+            return Decision.STOP
+        best = tuple(map(max, zip(*self._curves[number], strict=True)))
+        means = [tuple(map(fmean, zip(*curve[:epoch], strict=True))) for curve in others]
+        own, *others_marks = _marks([best, *means])
+        return Decision.GO if own >= median(others_marks) else Decision.STOP
+
+
+def _marks(points: Sequence[Point]) -> list[float]:
+    """Return one number for each point, the higher the better: its value, or with several objectives its rank."""
+    if len(points[0]) == 1:
+        return [value for (value,) in points]
+    rank = ranks(points)
+    return [-rank[point] for point in points]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ressearch.ranking import Point
 from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings
 
 
@@ -18,8 +19,8 @@ class NoStopping(SchedulerSettings):
 
 
 class _GoOn(Rule):
-    def decide(self, number: int, epoch: int, value: float) -> Decision:  # noqa: ARG002
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:  # noqa: ARG002
         return Decision.GO
 
-    def record(self, number: int, epoch: int, value: float) -> None:
+    def record(self, number: int, epoch: int, point: Point) -> None:
         pass

@@ -1,9 +1,12 @@
 """What every scheduler is: settings from the YAML file, which start a rule that judges the trials of one study."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
+
+from ressearch.ranking import Point
 
 
 class Decision(Enum):
@@ -15,7 +18,10 @@ class Decision(Enum):
 
 
 class Rule(ABC):
-    """A scheduler at work in one study. It knows nothing but values by trial and epoch; the higher value is better.
+    """A scheduler at work in one study. It knows nothing but points by trial and epoch: one value per objective.
+
+    The higher is better in each of them, see `ressearch.ranking`. With one objective a point is one value; with several
+    a trial is judged by how many others dominate it, so that a small network is not stopped for being small.
 
     A study that is carried on replays its curves through `record`, so a rule goes on from what earlier sessions saw
     and decides alike on every backend.
@@ -27,12 +33,12 @@ class Rule(ABC):
     pauses_at: frozenset[int] = frozenset()
 
     @abstractmethod
-    def decide(self, number: int, epoch: int, value: float) -> Decision:
-        """Note a value of a trial and say how it goes on. Not asked after the last epoch."""
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:
+        """Note a point of a trial and say how it goes on. Not asked after the last epoch."""
 
     @abstractmethod
-    def record(self, number: int, epoch: int, value: float) -> None:
-        """Note a value without a decision: a baseline's, or one of an earlier session."""
+    def record(self, number: int, epoch: int, point: Point) -> None:
+        """Note a point without a decision: a baseline's, or one of an earlier session."""
 
     def ended(self, number: int) -> None:  # noqa: B027 - most rules need not know
         """Note that a trial reports no more, for whatever reason."""
@@ -62,6 +68,11 @@ class SchedulerSettings(ABC):
     @abstractmethod
     def start(self, num_epochs: int) -> Rule:
         """Return a rule for trials of `num_epochs` epochs."""
+
+
+def is_finite(point: Point) -> bool:
+    """Tell whether all values of a point are numbers that can be compared."""
+    return all(map(math.isfinite, point))
 
 
 def check_at_least(settings: object, **least: float) -> None:

@@ -31,7 +31,7 @@ class CandidateSource:
 
     def __init__(self, experiment: Experiment, seed: int) -> None:
         objectives = experiment.objectives
-        directions = tuple(directions_of(objectives))
+        directions = tuple(directions_of(objectives).values())
         self.refused: Counter[str] = Counter()
         self._experiment = experiment
         task = Task(space=experiment.space, objectives=objectives, directions=directions, seed=seed)

@@ -14,7 +14,7 @@ from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec,
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.store.files import DATABASE, StudyError
 from ressearch.store.optuna_study import readable, writable
-from ressearch.store.record import BREAKDOWNS, TrialRecord
+from ressearch.store.record import BREAKDOWNS, TrialRecord, ranked
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
 from ressearch.training.data import Prepared, fingerprint, prepare
@@ -153,7 +153,7 @@ def confirm_study(
     Args:
         directory: The study.
         backend: Does the trainings.
-        top: Networks found by the search, the best first.
+        top: Networks found by the search, the best first; with several objectives members of the front.
         num_seeds: Trainings of each.
         epochs: Of each training; those of the search if None.
         subset: Training images; all but the validation images if None.
@@ -204,16 +204,16 @@ def _check_positive(**numbers: int | None) -> None:
 def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_images: int | None) -> list[Contestant]:
     """Return the best networks found, each baseline, and each baseline within the limits with the winner's recipe.
 
+    With several objectives the best are members of the front, the most accurate first; there may be fewer than `top`.
     A search that tunes the recipe owes the baselines the same.
 
     Raises:
         StudyError: If no trial is complete.
     """
     complete = [trial for trial in study.trials if trial.state == "complete"]
-    found = sorted(
-        (trial for trial in complete if trial.within_limits and not trial.baseline),
-        key=lambda trial: (-(trial.val_accuracy or 0.0), trial.number),
-    )[:top]
+    placed = ranked((trial for trial in complete if not trial.baseline), study.directions)
+    last = 1 if len(study.objectives) > 1 else len(placed)
+    found = [trial for front, trial in placed if front <= last][:top]
     baselines = [trial for trial in complete if trial.baseline]
     if not found and not baselines:
         raise StudyError(f"{study.directory}: no trial is complete, so there is nothing to confirm")

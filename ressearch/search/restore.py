@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from statistics import fmean
 
 from ressearch.experiment import Experiment
+from ressearch.experiment.objectives import Trained, directions_of, measured
+from ressearch.ranking import Point, oriented
 from ressearch.schedulers import Rule
 from ressearch.space.space import Candidate, counted
 from ressearch.store.record import BREAKDOWNS, GIVEN_UP, INFRASTRUCTURE, TrialRecord
@@ -45,10 +48,24 @@ def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rul
     for record in records:
         if record.is_finished or record.state == "paused":
             for epoch in record.curve:
-                rule.record(record.number, int(epoch["epoch"]), epoch["val_accuracy"])
+                number = int(epoch["epoch"])
+                rule.record(record.number, number, point_at(experiment, record, number))
         if not record.is_open:
             rule.ended(record.number)
     return rule
+
+
+def point_at(experiment: Experiment, record: TrialRecord, epoch: int) -> Point:
+    """Return what a scheduler compares: the objectives of a trial after an epoch, the higher the better.
+
+    It follows from the curve alone, so that a later session sees the same. `seconds` is the time that all epochs would
+    take at the pace so far; what is measured on a trained network only is left out.
+    """
+    curve = record.curve[:epoch]
+    pace = fmean(one.get("seconds", 0.0) for one in curve)
+    trained = Trained(cost=record.cost, curve=curve, seconds=pace * experiment.fidelity.epochs)
+    measures = measured(experiment.objectives, trained)
+    return oriented(measures, directions_of(measures))
 
 
 def waiting_trials(experiment: Experiment, records: Mapping[int, TrialRecord], max_retries: int) -> Iterator[Waiting]:

@@ -11,7 +11,7 @@ from ressearch.schedulers import Decision
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger
-from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, restored_rule, waiting_trials
+from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 
@@ -62,13 +62,14 @@ class Search:
     def report(self, number: int, progress: Progress) -> Decision:
         """Record an epoch and ask the scheduler; a baseline is trained to the end: stopping it would tell nothing."""
         record = self.ledger.advance(number, progress)
-        epoch, value = progress.epoch.epoch, progress.epoch.val_accuracy
+        epoch = progress.epoch.epoch
         if epoch >= self._experiment.fidelity.epochs:
             return Decision.GO
+        point = point_at(self._experiment, record, epoch)
         if record.baseline:
-            self._rule.record(number, epoch, value)
+            self._rule.record(number, epoch, point)
             return Decision.GO
-        decision = self._rule.decide(number, epoch, value)
+        decision = self._rule.decide(number, epoch, point)
         if decision is Decision.STOP:
             self._close(replace(record, state="pruned"))
         elif decision is Decision.PAUSE:

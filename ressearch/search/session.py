@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ressearch.experiment import Experiment, Origin
 from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
-from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.experiment.objectives import directions_of
+from ressearch.ranking import Directions
 from ressearch.search.continuation import check_images, check_terms
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
@@ -25,13 +26,15 @@ from ressearch.training.data import Prepared, fingerprint, prepare
 class Start:
     """What a display is told before the first trial.
 
-    records: trials of earlier sessions. refused: candidates refused in this session by rule, kept up to date.
+    directions: what is better of each objective. records: trials of earlier sessions.
+    refused: candidates refused in this session by rule, kept up to date.
     """
 
     directory: Path
     question: str
     target: int
     num_epochs: int
+    directions: Directions
     records: tuple[TrialRecord, ...]
     refused: Mapping[str, int]
 
@@ -124,6 +127,7 @@ def _start(search: Search, experiment: Experiment, directory: Path) -> Start:
         question=experiment.origin.question,
         target=search.target,
         num_epochs=experiment.fidelity.epochs,
+        directions=directions_of(experiment.objectives),
         records=tuple(search.ledger.records.values()),
         refused=search.candidates.refused,
     )
@@ -185,10 +189,9 @@ def _open(store: TrialStore, experiment: Experiment, images: Prepared) -> None:
     """
     prints = {"train": fingerprint(images)}
     check_images(store.directory, prints)
-    objectives = {name: OBJECTIVES[name].direction for name in experiment.objectives}
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
     kept = {split: each.to_dict() for split, each in prints.items()}
-    store.open(objectives, domains, experiment.terms(), kept)
+    store.open(directions_of(experiment.objectives), domains, experiment.terms(), kept)
     if _says(experiment.origin, experiment):
         (store.directory / SPACE).write_text(experiment.origin.text)
     if not (store.directory / MANIFEST).is_file():

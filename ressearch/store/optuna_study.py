@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 import sqlalchemy
@@ -14,17 +14,20 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.exceptions import ExperimentalWarning, StorageInternalError, UpdateFinishedTrialError
 from optuna.samplers import BaseSampler
 from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 
+from ressearch.ranking import Direction, Directions
 from ressearch.store.files import StudyError, database_url
 from ressearch.store.snapshot import UnusableError
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)  # what it has to say, such as raw SQL, is said by whoever calls
 
-Direction = Literal["maximize", "minimize"]
-
+_DIRECTIONS: dict[StudyDirection, Direction] = {
+    StudyDirection.MAXIMIZE: "maximize",
+    StudyDirection.MINIMIZE: "minimize",
+}
 LIMITS = "limits"
 """Name of the constraint that a trial within the limits meets."""
 
@@ -60,10 +63,17 @@ class OptunaStudy:
         return self._study.user_attrs
 
     @property
-    def objectives(self) -> tuple[str, ...] | None:
-        """Names of the objectives; None if a version of this program began it that kept none."""
-        names = self._study.metric_names
-        return None if names is None else tuple(names)
+    def directions(self) -> Directions:
+        """What is better of each objective, by name.
+
+        Raises:
+            UnusableError: If several objectives have no names.
+        """
+        found = [_DIRECTIONS[direction] for direction in self._study.directions]
+        names = self._study.metric_names or ["val_accuracy"]
+        if len(names) != len(found):
+            raise UnusableError(f"its {len(found)} objectives have no names: it was not written by ressearch")
+        return dict(zip(names, found, strict=True))
 
     def keep(self, name: str, value: Any) -> None:
         """Write an attribute of the study as a whole."""
@@ -134,6 +144,7 @@ class OptunaStudy:
         attributes: Mapping[str, Any],
         *,
         within_limits: bool | None = None,
+        system_attributes: Mapping[str, Any] | None = None,
     ) -> int:
         """Add a running trial in one transaction and return its id; one outside the limits is never Optuna's best."""
         template = create_trial(
@@ -142,6 +153,7 @@ class OptunaStudy:
             distributions={name: distributions[name] for name in params},
             user_attrs=dict(attributes),
             constraints={} if within_limits is None else {LIMITS: _violation(within_limits)},
+            system_attrs=dict(system_attributes or {}),
         )
         return self._storage.create_new_trial(self._study_id, template_trial=template)
 
@@ -222,7 +234,7 @@ def opened(storage: BaseStorage, *, name: str | None, part: str | None) -> Optun
     return OptunaStudy(optuna.load_study(study_name=found[0].study_name, storage=storage), storage)
 
 
-def created(url: str, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
+def created(url: str, name: str, objectives: Directions, attributes: Mapping[str, Any]) -> None:
     """Add an empty study to a database; `objectives` are directions by name, which the dashboard calls the axes."""
     storage = storage_of(url)
     study = optuna.create_study(storage=storage, study_name=name, directions=list(objectives.values()))
@@ -235,7 +247,7 @@ def created(url: str, name: str, objectives: Mapping[str, Direction], attributes
         storage.engine.dispose()  # the file is about to be renamed
 
 
-def created_file(path: Path, name: str, objectives: Mapping[str, Direction], attributes: Mapping[str, Any]) -> None:
+def created_file(path: Path, name: str, objectives: Directions, attributes: Mapping[str, Any]) -> None:
     """Create an SQLite file out of sight: Optuna's readers create tables as well, and two at once break each other."""
     partial = path.with_name(f".{path.name}.partial")
     partial.unlink(missing_ok=True)

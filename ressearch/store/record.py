@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
+from ressearch.ranking import Directions, Point, oriented, ranks
 from ressearch.training.recipe import Recipe
 
 State = Literal["complete", "pruned", "failed", "running", "paused"]
@@ -106,6 +107,10 @@ class TrialRecord:
             return f"{error}"
         return None
 
+    def point(self, directions: Directions) -> Point:
+        """Return what the trial came to, one value per objective, the higher the better."""
+        return oriented(self.measures or {}, directions)
+
     def build_architecture(self) -> Architecture:
         """Return the architecture as a value."""
         return Architecture.from_dict(self.architecture)
@@ -145,10 +150,25 @@ def _is_a(value: object, hint: Any) -> bool:
             return isinstance(value, kind)
 
 
-def best_of(trials: Iterable[TrialRecord]) -> TrialRecord | None:
-    """Return the ranked trial with the highest validation accuracy, the earlier one of equals; None if there is none.
+def ranked(trials: Iterable[TrialRecord], directions: Directions) -> list[tuple[int, TrialRecord]]:
+    """Return the trials that have a rank, the best first, each with the number of its front, 1 for the first one.
 
-    This is the one meaning of "best", of a leaderboard's rank as of `export best`.
+    The first front is what no ranked trial dominates, the second one what only the first dominates, and so on. Within
+    a front the higher first objective comes first, then the better next one, then the earlier trial. With one
+    objective this is the order of validation accuracies. It is the one meaning of a leaderboard's rank, of "front" and
+    of "best".
     """
-    ranked = [trial for trial in trials if trial.is_ranked]
-    return max(ranked, key=lambda trial: (trial.val_accuracy or 0.0, -trial.number), default=None)
+    placed = [(trial.point(directions), trial) for trial in trials if trial.is_ranked]
+    rank = ranks(point for point, _ in placed)
+    placed.sort(key=lambda one: (-rank[one[0]], one[0], -one[1].number), reverse=True)
+    return [(rank[point] + 1, trial) for point, trial in placed]
+
+
+def front_of(trials: Iterable[TrialRecord], directions: Directions) -> list[TrialRecord]:
+    """Return the ranked trials that no other one dominates, the best first; with one objective, the best and equals."""
+    return [trial for front, trial in ranked(trials, directions) if front == 1]
+
+
+def best_of(trials: Iterable[TrialRecord], directions: Directions) -> TrialRecord | None:
+    """Return the first of the front: the ranked trial with the highest validation accuracy; None if there is none."""
+    return next(iter(front_of(trials, directions)), None)

@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ressearch.images import ImageShape
+from ressearch.ranking import Directions
 from ressearch.store.files import DATABASE, MANIFEST, StudyError, read_manifest, study_directory, weights_file
-from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.record import TrialRecord, front_of
 from ressearch.store.trial_store import TrialStore
 
 if TYPE_CHECKING:
     import pandas
 
+ACCURACY: Directions = {"val_accuracy": "maximize"}
+"""The objective of a study that names no other."""
 CONFIRMATION = "confirmation"
 """The part of a study that retrains its best networks."""
 
@@ -22,12 +25,14 @@ CONFIRMATION = "confirmation"
 class StudyRecord:
     """A study as it was when it was read.
 
+    directions: what is better of each objective, the first objective first.
     confirmations: trainings of its best networks with fresh seeds; never ranked among the trials.
     """
 
     directory: Path
     trials: tuple[TrialRecord, ...]
     manifest: Mapping[str, Any]
+    directions: Directions = field(default_factory=lambda: dict(ACCURACY))
     confirmations: tuple[TrialRecord, ...] = ()
     sessions: tuple[Mapping[str, Any], ...] = ()
     """Of every session: when it started, its command, what it added to the space, how many candidates each rule
@@ -51,7 +56,7 @@ class StudyRecord:
     @property
     def objectives(self) -> tuple[str, ...]:
         """Names of the measures that the search improves, the first one first."""
-        return tuple(self.manifest.get("objectives", ["val_accuracy"]))
+        return tuple(self.directions)
 
     @property
     def normalisation(self) -> Mapping[str, list[Any]]:
@@ -71,11 +76,24 @@ class StudyRecord:
     def best(self) -> TrialRecord:
         """The best trial: finished at full length, within the limits, highest accuracy at its last epoch.
 
+        Of equal accuracies the one that is better in the next objective, so that it is always one of the front.
+
         Raises:
             StudyError: If no trial qualifies.
         """
-        if found := best_of(self.trials):
-            return found
+        return self.front[0]
+
+    @property
+    def front(self) -> tuple[TrialRecord, ...]:
+        """The trials that no other one dominates, finished at full length and within the limits; the best one first.
+
+        With one objective these are the best one and its equals.
+
+        Raises:
+            StudyError: If no trial qualifies.
+        """
+        if found := front_of(self.trials, self.directions):
+            return tuple(found)
         raise StudyError(f"{self.directory}: no trial has finished within the limits yet, so there is no best one")
 
     def trial(self, which: str | int) -> TrialRecord:
@@ -143,19 +161,18 @@ def open_study(study: str | Path) -> StudyRecord:
     directory = study_directory(study)
     store = TrialStore(directory)
     store.open_for_reading()
-    trials = tuple(store.trials())
-    manifest = read_manifest(directory)
     confirmation = TrialStore(directory, part=CONFIRMATION)
     trials, manifest = tuple(store.trials()), read_manifest(directory)
-    if store.objectives not in (None, tuple(manifest["objectives"])):
+    if tuple(store.directions) != tuple(manifest["objectives"]):
         raise StudyError(
             f"{directory / MANIFEST}: objectives are {', '.join(manifest['objectives'])}, and those of {DATABASE} are "
-            f"{', '.join(store.objectives or ())}: they belong to two studies"
+            f"{', '.join(store.directions)}: they belong to two studies"
         )
     return StudyRecord(
         directory=directory,
         trials=trials,
         manifest=manifest,
+        directions=store.directions,
         confirmations=tuple(confirmation.trials()) if confirmation.open_for_reading() else (),
         sessions=store.sessions or tuple(manifest.get("sessions", ())),
     )

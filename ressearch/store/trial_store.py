@@ -10,6 +10,7 @@ import filelock
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
+from ressearch.ranking import Directions
 from ressearch.space import Domain
 from ressearch.space.limits import LIMITED, Bounds, Limits
 from ressearch.store.distributions import distribution_of
@@ -28,7 +29,6 @@ from ressearch.store.files import (
 )
 from ressearch.store.optuna_study import (
     PART,
-    Direction,
     OptunaStudy,
     created,
     created_file,
@@ -110,7 +110,7 @@ class TrialStore:
 
     def open(
         self,
-        objectives: Mapping[str, Direction],
+        objectives: Directions,
         domains: Mapping[str, Domain],
         terms: Mapping[str, Any],
         images: Mapping[str, Mapping[str, Any]] | None = None,
@@ -211,9 +211,14 @@ class TrialStore:
         self._opened.keep(f"{_SESSION}{index}", dict(session))
 
     @property
-    def objectives(self) -> tuple[str, ...] | None:
-        """Names of what the study improves; None if a version of this program began it that kept none there."""
-        return self._opened.objectives
+    def directions(self) -> Directions:
+        """What is better of each objective, by name.
+
+        Raises:
+            StudyError: If the database cannot be used.
+        """
+        with readable(self._where):
+            return self._opened.directions
 
     def trials(self) -> list[TrialRecord]:
         """Read all trials.

@@ -141,7 +141,15 @@ def test_the_display_marks_a_trial_that_waits(space: Path, tmp_path: Path) -> No
 
     search(space, tmp_path / "study", trials=2, observe=keep)
     running = next(record for record in told if record.number == 1 and record.epochs == 1)
-    start = Start(directory=tmp_path, question="", target=2, num_epochs=2, records=(), refused={})
+    start = Start(
+        directory=tmp_path,
+        question="",
+        target=2,
+        num_epochs=2,
+        directions={"val_accuracy": "maximize"},
+        records=(),
+        refused={},
+    )
     display = Display(start)
     display.tell(replace(running, state="paused"))
     console = Console(file=io.StringIO(), width=100)
@@ -204,3 +212,62 @@ def test_the_summary_says_that_nothing_was_left_to_do(space: Path, tmp_path: Pat
     search(space, tmp_path / "study", trials=2)
     outcome = search(space, tmp_path / "study", trials=2)
     assert "nothing was left to train" in session_summary(outcome, open_study(tmp_path / "study"))
+
+
+def several(space: Path) -> None:
+    """Search for small networks, too: the later ones are the more accurate, the widths are 8, 16, 24."""
+    text = space.read_text().replace("baselines: [resnet-8]", "objectives: [val_accuracy, num_params]")
+    space.write_text(text.replace("choice: [8, 500, 16, 24]", "choice: [8, 24, 16]"))
+
+
+def pretend_with_size(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+    for event in pretend(replace(spec, number=spec.number + 3)):
+        if isinstance(event, TrialResult):
+            sizes = {"num_params": 1000.0 * (spec.architecture.stages[0].width or 0)}
+            event = replace(event, measures={**event.measures, **sizes})
+        yield event
+
+
+def test_with_several_objectives_lines_and_summary_tell_of_the_front(space: Path, tmp_path: Path) -> None:
+    """The third one, of width 16, dominates the second one, of width 24."""
+    several(space)
+    observe, written = on()
+    outcome = search(space, tmp_path / "study", trials=3, do=pretend_with_size, observe=observe)
+    lines = written.getvalue().splitlines()
+    assert [line[line.index("[") :] for line in lines] == [
+        "[1/3, best 0.8200 (trial 0), front of 1]",
+        "[2/3, best 0.9200 (trial 1), front of 2]",
+        "[3/3, best 1.0200 (trial 2), front of 2]",
+    ]
+    text = session_summary(outcome, open_study(tmp_path / "study"))
+    for part in (
+        "best: trial 2, val_accuracy 1.0200",
+        "front: 2 networks that no other dominates in val_accuracy, num_params",
+        "best num_params: 8,000, trial 0, val_accuracy 0.8200",
+        f"ressearch export {tmp_path / 'study'} front -o DIR",
+    ):
+        assert part in text
+
+
+def test_with_several_objectives_the_display_shows_the_best_in_each(space: Path, tmp_path: Path) -> None:
+    several(space)
+    frames: list[str] = []
+
+    @contextmanager
+    def photograph(start: Start) -> Iterator[Tell]:
+        display = Display(start)
+        yield display.tell
+        console = Console(file=io.StringIO(), width=160)
+        console.print(display.render())
+        frames.append(console.file.getvalue())  # type: ignore[attr-defined]
+
+    search(space, tmp_path / "study", trials=3, do=pretend_with_size, observe=photograph)
+    (line,) = (line for line in frames[0].splitlines() if "front of 2: best num_params" in line)
+    assert "0.8200" in line
+    assert line.split()[-2:] == ["trial", "0"]
+
+
+def test_with_one_objective_nobody_speaks_of_fronts(space: Path, tmp_path: Path) -> None:
+    observe, written = on()
+    outcome = search(space, tmp_path / "study", trials=4, observe=observe)
+    assert "front" not in written.getvalue() + session_summary(outcome, open_study(tmp_path / "study"))

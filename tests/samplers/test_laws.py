@@ -191,5 +191,46 @@ def test_those_that_learn_do_better_than_random_draws(
     assert sum(means) / num_seeds > 0.7 + 0.04  # random draws are one power of ten off on average
 
 
+def later_of_two_sessions(experiment: Experiment, ended: Ended, count: int) -> float:
+    """Return how accurate and small the later trials are, where those that many others beat are stopped early."""
+    found: list[TrialRecord] = []
+    for session in range(2):
+        source = CandidateSource(experiment, experiment.seed + 10 * session)
+        source.restore(found)
+        for number in range(len(found), len(found) + count // 2):
+            candidate = source.propose()
+            assert candidate is not None
+            source.begin(number, candidate)
+            accuracy, size = by_lr(candidate), float(candidate.cost.num_params)
+            point = (accuracy, -size)
+            better = sum(all(a >= b for a, b in zip(told(one), point, strict=True)) for one in found)
+            fields: dict[str, Any] = {"state": "pruned" if better > len(found) / 16 else "complete"}
+            measures = {"val_accuracy": accuracy, "num_params": size}
+            found.append(
+                ended(number, candidate.params, accuracy, candidate_id=candidate.id, measures=measures, **fields)
+            )
+            source.tell(found[-1])
+    assert {one.state for one in found} == {"complete", "pruned"}
+    later = [told(one) for one in found[count // 2 :]]
+    return sum(accuracy + size / 20_000 for accuracy, size in later) / len(later)
+
+
+def told(record: TrialRecord) -> tuple[float, float]:
+    assert record.measures is not None
+    return record.measures["val_accuracy"], -record.measures["num_params"]
+
+
+@pytest.mark.parametrize(("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160)])
+def test_those_that_learn_do_so_with_several_objectives_stopped_trials_and_a_second_session(
+    row: str, count: int, made: Made, ended: Ended
+) -> None:
+    means = [
+        sum(later_of_two_sessions(made("numeric", name, seed=seed, more=SEVERAL), ended, count) for seed in range(3))
+        / 3
+        for name in (row, "random")
+    ]
+    assert means[0] > means[1] + 0.4
+
+
 def test_every_row_that_learns_is_held_to_it() -> None:
     assert {name for name, row in SAMPLERS.items() if row.learns} == {"tpe", "gp", "nsga2"}

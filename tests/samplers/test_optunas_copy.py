@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from optuna.trial import FrozenTrial
+from optuna.samplers._tpe.sampler import _split_trials, default_gamma_multiobjective
+from optuna.trial import FrozenTrial, TrialState
 
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import OBJECTIVES
@@ -145,3 +146,62 @@ def test_stopped_trials_take_no_place_in_a_generation(made: Made, ended: Ended) 
         [value for key, value in trial.system_attrs.items() if key.endswith("generation")] for trial in copied(sampler)
     ]
     assert generations == [[0], [], [], [0], [1]]
+
+
+def copy_of_many(row: str, made: Made, ended: Ended, *, with_refused: int = 0) -> Any:
+    """Return a sampler of two objectives that has seen 10 complete and 10 stopped trials, and refused candidates."""
+    experiment = made("numeric", row, more="objectives: [val_accuracy, num_params]\n")
+    sampler = started(experiment)
+    states = ["complete", "pruned"] * 10
+    sampler.restore(
+        ended(number, drawn(experiment.space, number), 0.0 if number % 4 else number / 20, state=state)
+        for number, state in enumerate(states)
+    )
+    for _ in range(with_refused):
+        assert sampler.ask() is not None
+        sampler.refuse(is_duplicate=False)
+    return sampler
+
+
+@pytest.mark.parametrize(("with_refused", "num_good"), [(0, 2), (10, 3), (100, 4)])
+def test_with_several_objectives_tpe_holds_the_least_dominated_for_good(
+    with_refused: int, num_good: int, made: Made, ended: Ended
+) -> None:
+    """However many candidates were refused. Of the complete ones every second is no more accurate than the smallest."""
+    study = copy_of_many("tpe", made, ended, with_refused=with_refused)._study
+    trials = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+    good, bad = _split_trials(study, trials, default_gamma_multiobjective(len(trials)))
+    assert len(good) == num_good
+    assert {trial.number for trial in good} <= {0, 4, 8, 12, 16}
+    assert {trial.state.name for trial in bad} == {"COMPLETE", "PRUNED"}
+
+
+@pytest.mark.parametrize("row", ["tpe", "nsga2", "gp"])
+def test_with_several_objectives_stopped_trials_stay_stopped(row: str, made: Made, ended: Ended) -> None:
+    trials = copied(copy_of_many(row, made, ended))
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED"] * 10
+    assert [trial.values for trial in trials[::4]] == [[number / 20, 1000.0 + number] for number in range(0, 20, 4)]
+    sampler = copy_of_many(row, made, ended)
+    sampler.begin(20, params := drawn(sampler._task.space, 20))
+    sampler.tell(ended(20, params, 0.9, state="pruned"))
+    assert copied(sampler)[-1].state.name == "PRUNED"
+    assert copied(sampler)[-1].intermediate_values == {}
+
+
+def test_random_draws_have_a_place_in_a_generation(made: Made, ended: Ended) -> None:
+    """Where all that is proposed is known already, draws take over: they must count as parents, as after a resume."""
+    experiment = made("numeric", more="objectives: [val_accuracy, num_params]\n")
+    space, directions = experiment.space, ("maximize", "minimize")
+    task = Task(space=space, objectives=experiment.objectives, directions=directions, seed=0)
+    sampler: Any = Nsga2(population_size=2).start(task)
+    for number in range(5):
+        params = drawn(space, number)
+        sampler.begin(number, params)
+        sampler.tell(ended(number, params, 0.5))
+    resumed: Any = Nsga2(population_size=2).start(task)
+    resumed.restore(ended(number, drawn(space, number), 0.5) for number in range(5))
+    for each in (sampler, resumed):
+        generations = [
+            [value for key, value in trial.system_attrs.items() if key.endswith("generation")] for trial in copied(each)
+        ]
+        assert generations == [[0], [0], [1], [1], [2]]

@@ -45,27 +45,27 @@ def nine_epochs() -> Rule:
 
 def arrive(rule: Rule, numbers: range, epoch: int) -> list[Decision]:
     """Bring trials to an epoch, the one with the higher number being better."""
-    return [rule.decide(number, epoch, number / 100) for number in numbers]
+    return [rule.decide(number, epoch, (number / 100,)) for number in numbers]
 
 
 def test_a_full_bracket_lets_a_third_go_on_at_every_rung() -> None:
     rule = nine_epochs()
     assert arrive(rule, range(8), 1) == [PAUSE] * 8
     assert rule.resumed(is_idle=False) == {}
-    assert rule.decide(8, 1, 0.08) is GO  # the last one need not wait for the judgement that it brings about
+    assert rule.decide(8, 1, (0.08,)) is GO  # the last one need not wait for the judgement that it brings about
     assert rule.resumed(is_idle=False) == {**dict.fromkeys(range(6), STOP), 6: GO, 7: GO}
     for number in range(6):
         rule.ended(number)
-    assert [rule.decide(number, 2, 0.5) for number in (6, 7, 8)] == [GO] * 3  # no rung
+    assert [rule.decide(number, 2, (0.5,)) for number in (6, 7, 8)] == [GO] * 3  # no rung
     assert arrive(rule, range(6, 8), 3) == [PAUSE] * 2
-    assert rule.decide(8, 3, 0.08) is GO
+    assert rule.decide(8, 3, (0.08,)) is GO
     assert rule.resumed(is_idle=False) == {6: STOP, 7: STOP}
 
 
 def test_the_last_one_is_stopped_at_once_if_it_is_not_among_the_best() -> None:
     rule = nine_epochs()
     arrive(rule, range(8), 1)
-    assert rule.decide(8, 1, 0.0) is STOP
+    assert rule.decide(8, 1, (0.0,)) is STOP
     assert rule.resumed(is_idle=False) == {**dict.fromkeys(range(5), STOP), **dict.fromkeys(range(5, 8), GO)}
 
 
@@ -88,7 +88,7 @@ def test_a_bracket_judges_its_own_trials_only() -> None:
 
 def test_of_equals_the_earlier_one_goes_on() -> None:
     rule = nine_epochs()
-    said = [rule.decide(number, 1, 0.5) for number in reversed(range(9))]
+    said = [rule.decide(number, 1, (0.5,)) for number in reversed(range(9))]
     assert said == [PAUSE] * 8 + [GO]
     assert rule.resumed(is_idle=False) == {1: GO, 2: GO, **dict.fromkeys(range(3, 9), STOP)}
 
@@ -97,9 +97,9 @@ def test_one_that_comes_after_an_idle_judgement_is_judged_with_those_that_were_t
     rule = nine_epochs()
     assert arrive(rule, range(1, 4), 1) == [PAUSE] * 3
     assert rule.resumed(is_idle=True) == {1: STOP, 2: STOP, 3: GO}
-    assert rule.decide(4, 1, 0.02) is STOP  # one of four goes on, and it is not this one
-    assert rule.decide(5, 1, 0.04) is GO
-    assert rule.decide(6, 1, 0.035) is GO  # the second of six, of whom two go on
+    assert rule.decide(4, 1, (0.02,)) is STOP  # one of four goes on, and it is not this one
+    assert rule.decide(5, 1, (0.04,)) is GO
+    assert rule.decide(6, 1, (0.035,)) is GO  # the second of six, of whom two go on
     assert rule.resumed(is_idle=False) == {}
 
 
@@ -116,10 +116,10 @@ def test_the_next_rung_does_not_wait_for_one_that_has_failed() -> None:
     rule = nine_epochs()
     arrive(rule, range(9), 1)
     rule.resumed(is_idle=False)
-    assert rule.decide(6, 3, 0.06) is PAUSE
+    assert rule.decide(6, 3, (0.06,)) is PAUSE
     rule.ended(8)
     assert rule.resumed(is_idle=False) == {}
-    assert rule.decide(7, 3, 0.07) is GO
+    assert rule.decide(7, 3, (0.07,)) is GO
     assert rule.resumed(is_idle=False) == {6: STOP}
 
 
@@ -127,7 +127,7 @@ def test_idle_judgements_go_up_rung_by_rung() -> None:
     rule = nine_epochs()
     arrive(rule, range(4), 1)
     assert rule.resumed(is_idle=True) == {0: STOP, 1: STOP, 2: STOP, 3: GO}
-    assert rule.decide(3, 3, 0.5) is GO  # nobody else can come that far
+    assert rule.decide(3, 3, (0.5,)) is GO  # nobody else can come that far
     assert rule.resumed(is_idle=True) == {}
 
 
@@ -142,9 +142,9 @@ def test_nothing_is_judged_early_while_decisions_are_waiting_to_be_fetched() -> 
 def test_one_that_waits_further_up_is_not_judged_by_where_it_was() -> None:
     rule = nine_epochs()  # of a study that is carried on: trial 0 passed the first rung in an idle judgement
     for epoch in (1, 2, 3):
-        rule.record(0, epoch, 0.1)
+        rule.record(0, epoch, (0.1,))
     for number in (1, 2, 3):
-        rule.record(number, 1, 0.5)
+        rule.record(number, 1, (0.5,))
         rule.ended(number)
     assert rule.resumed(is_idle=True) == {0: GO}
 
@@ -153,4 +153,23 @@ def test_one_that_waits_further_up_is_not_judged_by_where_it_was() -> None:
 def test_trials_too_short_for_a_rung_are_trained_to_the_end(num_epochs: int) -> None:
     rule = Hyperband().start(num_epochs)
     assert rule.pauses_at == frozenset()
-    assert [rule.decide(number, 1, 0.1) for number in range(9)] == [GO] * 9
+    assert [rule.decide(number, 1, (0.1,)) for number in range(9)] == [GO] * 9
+
+
+def test_with_several_objectives_fronts_go_on_one_after_the_other() -> None:
+    """Nine are judged, three go on: the whole front of two, and the least crowded of the second front, an extreme."""
+    rule = nine_epochs()
+    points = [(0.9, -50.0), (0.8, -40.0), (0.85, -90.0), (0.7, -45.0), (0.6, -44.0), (0.5, -43.0)]
+    points += [(0.1, -91.0), (0.1, -92.0), (0.1, -93.0)]
+    said = [rule.decide(number, 1, point) for number, point in enumerate(points)]
+    assert said == [PAUSE] * 8 + [STOP]
+    goes_on = {number for number, decision in rule.resumed(is_idle=False).items() if decision is GO}
+    assert goes_on == {0, 1, 2}
+
+
+def test_the_smallest_goes_on_where_one_of_a_bracket_does() -> None:
+    rule = nine_epochs()
+    points = [(0.9, -90.0), (0.1, -10.0), (0.8, -80.0), (0.1, -10.0), (0.5, -95.0)]
+    said = [rule.decide(number, 3, point) for number, point in enumerate(points, start=9)]
+    assert said == [PAUSE] * 4 + [STOP]
+    assert rule.resumed(is_idle=False) == {9: GO, 10: GO, 11: STOP, 12: STOP}  # one of five, and the other extreme

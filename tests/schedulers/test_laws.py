@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ressearch.ranking import Point
 from ressearch.schedulers import SCHEDULERS, Decision, Rule, SchedulerSettings
 
 NUM_EPOCHS = 9
@@ -22,7 +23,8 @@ ROWS: dict[str, SchedulerSettings] = {
     "median at once": SCHEDULERS["median"](first_epoch=1, min_trials=1),  # type: ignore[call-arg]
 }
 every_row = pytest.mark.parametrize("settings", ROWS.values(), ids=ROWS)
-Accuracy = Callable[[int, int], float]
+Accuracy = Callable[[int, int], float | Point]
+"""What a trial reports after an epoch: one value, or one for each of several objectives."""
 
 
 class Driver:
@@ -30,13 +32,13 @@ class Driver:
 
     Attributes:
         ends: How every trial ended: complete, stopped or failed.
-        curves: The values that every trial reported.
+        curves: The points that every trial reported.
     """
 
     def __init__(self, rule: Rule, accuracy: Accuracy, rng: random.Random, workers: int = 1) -> None:
         self.rule, self.accuracy, self.rng, self.workers = rule, accuracy, rng, workers
         self.ends: dict[int, str] = {}
-        self.curves: dict[int, list[float]] = {}
+        self.curves: dict[int, list[Point]] = {}
         self.running: list[int] = []
         self.paused: set[int] = set()
         self.said: list[tuple[int, int, Decision]] = []
@@ -66,7 +68,8 @@ class Driver:
 
     def epoch(self, number: int) -> None:
         curve = self.curves.setdefault(number, [])
-        curve.append(self.accuracy(number, len(curve) + 1))
+        value = self.accuracy(number, len(curve) + 1)
+        curve.append(value if isinstance(value, tuple) else (value,))
         if len(curve) == NUM_EPOCHS:
             self.end(number, "complete")
             return
@@ -98,17 +101,25 @@ class Driver:
         self.rule.ended(number)
 
 
-def drawn(seed: int) -> Accuracy:
+def drawn(seed: int) -> Callable[[int, int], float]:
     """Return values that are all different, and the same whenever they are asked for."""
     return lambda number, epoch: random.Random(f"{seed} {number} {epoch}").random()
+
+
+def drawn_points(seed: int, num_objectives: int) -> Callable[[int, int], Point]:
+    """Return points of which the first value changes with the epoch, as accuracy does, and the others do not."""
+    return lambda number, epoch: (
+        random.Random(f"{seed} {number} {epoch}").random(),
+        *(random.Random(f"{seed} {number} objective {index}").random() for index in range(1, num_objectives)),
+    )
 
 
 def replayed(settings: SchedulerSettings, driver: Driver) -> Rule:
     """Return a fresh rule that has seen what a driver saw, as a study that is carried on makes it."""
     rule = settings.start(NUM_EPOCHS)
     for number, curve in sorted(driver.curves.items()):
-        for epoch, value in enumerate(curve, start=1):
-            rule.record(number, epoch, value)
+        for epoch, point in enumerate(curve, start=1):
+            rule.record(number, epoch, point)
         if number in driver.ends:
             rule.ended(number)
     return rule
@@ -137,6 +148,97 @@ def test_the_best_at_every_epoch_is_trained_to_the_end(
     driver.train(range(num_trials))
     driver.finish()
     assert driver.ends[best] == "complete"
+
+
+@every_row
+@given(
+    seed=st.integers(0, 1000),
+    workers=st.integers(1, 5),
+    num_trials=st.integers(1, 30),
+    best=st.integers(0, 29),
+    num_objectives=st.integers(2, 4),
+    data=st.data(),
+)
+def test_the_best_in_one_of_several_objectives_is_trained_to_the_end(
+    settings: SchedulerSettings,
+    seed: int,
+    workers: int,
+    num_trials: int,
+    best: int,
+    num_objectives: int,
+    data: st.DataObject,
+) -> None:
+    """The smallest network, say, however inaccurate it is."""
+    best, index, others = min(best, num_trials - 1), data.draw(st.integers(0, num_objectives - 1)), drawn_points
+
+    def point(number: int, epoch: int) -> Point:
+        values = list(others(seed, num_objectives)(number, epoch))
+        if number == best:
+            values = [-1.0] * num_objectives
+            values[index] = 1.0 + epoch
+        return tuple(values)
+
+    driver = Driver(settings.start(NUM_EPOCHS), point, random.Random(seed), workers)
+    driver.train(range(num_trials))
+    driver.finish()
+    assert driver.ends[best] == "complete"
+
+
+@every_row
+@given(seed=st.integers(0, 1000), num_objectives=st.integers(2, 4))
+def test_what_many_others_dominate_is_stopped(settings: SchedulerSettings, seed: int, num_objectives: int) -> None:
+    others = drawn_points(seed, num_objectives)
+
+    def point(number: int, epoch: int) -> Point:
+        return (-1.0,) * num_objectives if number == BRACKET - 1 else others(number, epoch)
+
+    driver = Driver(settings.start(NUM_EPOCHS), point, random.Random(seed))
+    driver.train(range(BRACKET))
+    driver.finish()
+    assert driver.ends[BRACKET - 1] == ("stopped" if settings.stops else "complete")
+
+
+@every_row
+@given(
+    seed=st.integers(0, 1000),
+    num_before=st.integers(0, BRACKET),
+    num_after=st.integers(1, 12),
+    num_objectives=st.integers(2, 4),
+)
+def test_with_several_objectives_a_study_that_is_carried_on_gets_the_same_decisions(
+    settings: SchedulerSettings, seed: int, num_before: int, num_after: int, num_objectives: int
+) -> None:
+    points = drawn_points(seed, num_objectives)
+    first = Driver(settings.start(NUM_EPOCHS), points, random.Random(seed))
+    first.train(range(num_before))
+    second = Driver(replayed(settings, first), points, random.Random(seed))
+    second.paused, second.ends = set(first.paused), dict(first.ends)
+    second.curves = {number: list(curve) for number, curve in first.curves.items()}
+    first.said.clear()
+    for driver in (first, second):
+        driver.rng.seed(seed)
+        driver.train(range(num_before, num_before + num_after))
+        driver.finish()
+    assert second.said == first.said
+
+
+@pytest.mark.parametrize("name", ["asha", "asha early", "hyperband", "hyperband of halves", "none"])
+@given(seed=st.integers(0, 1000), workers=st.integers(1, 5), num_trials=st.integers(1, 30))
+def test_an_objective_that_says_the_same_or_nothing_changes_no_decision(
+    name: str, seed: int, workers: int, num_trials: int
+) -> None:
+    values, said = drawn(seed), []
+    accuracies: list[Accuracy] = [
+        values,
+        lambda number, epoch: (values(number, epoch),) * 2,
+        lambda number, epoch: (values(number, epoch), 7.0),
+    ]
+    for accuracy in accuracies:
+        driver = Driver(ROWS[name].start(NUM_EPOCHS), accuracy, random.Random(seed), workers)
+        driver.train(range(num_trials))
+        driver.finish()
+        said.append(driver.said)
+    assert said == [said[0]] * 3
 
 
 @every_row
@@ -259,7 +361,7 @@ def test_a_study_that_is_carried_on_leaves_nothing_paused_for_ever(
 def test_a_baseline_is_recorded_and_never_waited_for(settings: SchedulerSettings, seed: int, num_trials: int) -> None:
     rule = settings.start(NUM_EPOCHS)
     for epoch in range(1, NUM_EPOCHS):
-        rule.record(0, epoch, 0.5)
+        rule.record(0, epoch, (0.5,))
     rule.ended(0)
     assert 0 not in rule.resumed(is_idle=False)
     driver = Driver(rule, drawn(seed), random.Random(seed))
@@ -273,7 +375,7 @@ def test_a_good_baseline_counts_as_a_competitor(settings: SchedulerSettings) -> 
     rule = settings.start(NUM_EPOCHS)
     for number in range(7):
         for epoch in range(1, NUM_EPOCHS):
-            rule.record(number, epoch, 0.9)
+            rule.record(number, epoch, (0.9,))
         rule.ended(number)
     driver = Driver(rule, lambda *_: 0.1, random.Random(0))
     driver.train([7])
@@ -308,7 +410,7 @@ def test_an_option_out_of_range_is_named(row: Callable[..., Any], name: str, val
 def test_a_row_that_says_it_fits_works_with_trials_of_this_length(settings: SchedulerSettings, num_epochs: int) -> None:
     if settings.misfit(num_epochs) is None:
         rule = settings.start(num_epochs)
-        assert all(rule.decide(0, epoch, 0.5) is not Decision.STOP for epoch in range(1, num_epochs))
+        assert all(rule.decide(0, epoch, (0.5,)) is not Decision.STOP for epoch in range(1, num_epochs))
 
 
 @pytest.mark.parametrize("name", ["asha", "hyperband"])

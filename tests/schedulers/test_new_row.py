@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ressearch.experiment.loader import parse_experiment
+from ressearch.ranking import Point
 from ressearch.schedulers import SCHEDULERS, Decision, Rule, SchedulerSettings
 from ressearch.search.contract import TrialSpec
 from ressearch.space import SpaceError
@@ -33,10 +34,10 @@ class ThresholdRule(Rule):
     def __init__(self, least: float) -> None:
         self._least = least
 
-    def decide(self, number: int, epoch: int, value: float) -> Decision:  # noqa: ARG002
-        return Decision.GO if value >= self._least else Decision.STOP
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:  # noqa: ARG002
+        return Decision.GO if point[0] >= self._least else Decision.STOP
 
-    def record(self, number: int, epoch: int, value: float) -> None:
+    def record(self, number: int, epoch: int, point: Point) -> None:
         pass
 
 
@@ -55,14 +56,14 @@ class Pairs(SchedulerSettings):
 class PairsRule(Rule):
     def __init__(self, at: int, releases: bool) -> None:
         self.pauses_at, self._releases = frozenset({at}), releases
-        self._paused: dict[int, float] = {}
+        self._paused: dict[int, Point] = {}
 
-    def record(self, number: int, epoch: int, value: float) -> None:
+    def record(self, number: int, epoch: int, point: Point) -> None:
         if epoch in self.pauses_at:
-            self._paused[number] = value
+            self._paused[number] = point
 
-    def decide(self, number: int, epoch: int, value: float) -> Decision:
-        self.record(number, epoch, value)
+    def decide(self, number: int, epoch: int, point: Point) -> Decision:
+        self.record(number, epoch, point)
         return Decision.PAUSE if epoch in self.pauses_at else Decision.GO
 
     def ended(self, number: int) -> None:
