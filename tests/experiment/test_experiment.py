@@ -103,6 +103,17 @@ def test_what_works_less_well_is_noted(experiment: Experiment) -> None:
     assert replace(several, sampler=RandomDraws()).notes() == []
 
 
+def test_what_is_asked_for_wins_over_the_budget_when_a_sampler_is_checked(experiment: Experiment) -> None:
+    """GP serves 300 trials: the number that a search is to end with decides."""
+    numeric = parse_experiment(
+        "version: 1\narchitecture: {stages: 1, depth: {int: {low: 1, high: 9}}, width: 16}\n"
+        "sampler: {name: gp}\nbudget: {trials: 300}\n",
+        "space.yaml",
+    )
+    assert numeric.misfits() == numeric.misfits(20) == {}
+    assert numeric.misfits(301).keys() == {"sampler"}
+
+
 # Terms
 
 

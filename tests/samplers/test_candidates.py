@@ -53,6 +53,19 @@ def test_a_grid_goes_through_the_points_in_order_and_counts_what_it_refuses(made
     assert dict(source.refused) == {"cardinality": 4}  # every other point
 
 
+def test_a_grid_keeps_its_order_however_many_points_are_refused_in_a_row(made: Made) -> None:
+    space = GROUPED.replace("  depth: {int: {low: 1, high: 2}}\n", "").replace("[3, 2]}", "[3, 2]}\n  depth: DEPTH")
+    source = CandidateSource(made(space.replace("DEPTH", "{int: {low: 1, high: 40}}"), "grid"), 0)
+    points = []
+    for number in range(6):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        points.append(candidate.params)
+    assert [list(point.values()) for point in points] == sorted(list(point.values()) for point in points)
+    assert source.refused["cardinality"] >= 40
+
+
 @pytest.mark.parametrize("sampler", ["tpe", "random", "nsga2"])
 def test_the_limits_refuse_by_their_name(sampler: str, made: Made, ended: Ended) -> None:
     smallest = min(

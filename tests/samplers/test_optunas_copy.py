@@ -72,6 +72,27 @@ def test_every_end_reaches_the_copy_as_it_was(row: str, made: Made, ended: Ended
     assert [trial.params for trial in trials] == [drawn(experiment.space, number) for number in range(4)]
 
 
+@pytest.mark.parametrize(("row", "count"), [("tpe", 10), ("gp", 10), ("nsga2", 0)])
+@pytest.mark.parametrize("is_carried_on", [False, True])
+def test_proposals_begin_when_there_is_enough_to_learn_from(
+    row: str, count: int, is_carried_on: bool, made: Made, ended: Ended
+) -> None:
+    """Optuna's own number, whether the trials are of this session or of an earlier one; failures of their own count."""
+    experiment = made("numeric", row)
+    sampler = started(experiment)
+    trials = [
+        ended(number, drawn(experiment.space, number), 0.1 * number, state="pruned" if number % 3 else "complete")
+        for number in range(count)
+    ]
+    if is_carried_on:
+        sampler.restore(trials[:-1])
+    for trial in trials[-1:] if is_carried_on else trials:
+        assert sampler.ask() is None
+        sampler.begin(trial.number, trial.params)
+        sampler.tell(trial)
+    assert sampler.ask() is not None
+
+
 @OPTUNAS
 def test_earlier_sessions_are_in_the_copy(row: str, made: Made, ended: Ended) -> None:
     experiment = made("numeric", row)

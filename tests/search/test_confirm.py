@@ -6,12 +6,15 @@ from pathlib import Path
 
 import optuna
 import pytest
+import torch
 
 from ressearch.search.confirm import confirm_study, contestants_of
 from ressearch.search.contract import Backend, Progress, TrialFunction, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
 from ressearch.store.files import StudyError, database_url
 from ressearch.store.study_record import StudyRecord, open_study
+from ressearch.store.trial_store import TrialStore
+from ressearch.training.data import load
 from ressearch.training.loop import EpochResult, TrainingError
 
 Scripted = Callable[..., TrialFunction]
@@ -82,6 +85,34 @@ def test_what_is_done_is_not_trained_again_and_seeds_add_up(study: StudyRecord) 
     assert [row.accuracies[0] for row in more] == [row.accuracies[0] for row in first]
     confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=4, subset=None)
     assert len(given) == 4 * 3 + 4  # other epochs are other trainings
+
+
+def test_what_validated_in_the_search_validates_again(
+    write_space: WriteSpace, scripted: Scripted, search: Callable[..., StudyRecord]
+) -> None:
+    """A confirmation may train on more images, but on none that the networks were chosen by."""
+    searched: list[TrialSpec] = []
+    study = search(write_space(seed=5), scripted(lambda *_: 0.5, searched.append), trials=1)
+    confirmed: list[TrialSpec] = []
+    confirm_study(study.directory, recording(confirmed), top=1, num_seeds=1, epochs=None, subset=None)
+    chosen_by, again = load(searched[0].images, "cpu"), load(confirmed[0].images, "cpu")
+    assert torch.equal(again.val_images, chosen_by.val_images)
+    assert len(again.train_images) > len(chosen_by.train_images) == 400
+
+
+def test_a_study_in_use_is_not_confirmed_nor_searched_while_it_is_confirmed(study: StudyRecord) -> None:
+    with TrialStore(study.directory).lease(), pytest.raises(StudyError, match="is working on this study"):
+        confirm_study(study.directory, recording([]), top=1, num_seeds=1, epochs=None, subset=None)
+    held: list[int] = []
+
+    def do(spec: TrialSpec):  # type: ignore[no-untyped-def]
+        with pytest.raises(StudyError, match="is working on this study"), TrialStore(study.directory).lease():
+            pass
+        held.append(spec.number)
+        yield TrialResult(measures={"test_accuracy": 0.5}, seconds=1.0)
+
+    confirm_study(study.directory, partial(run_in_process, do=do), top=1, num_seeds=1, epochs=None, subset=None)
+    assert held == [0, 1, 2, 3]
 
 
 def test_confirmations_stay_apart_from_the_trials(study: StudyRecord) -> None:

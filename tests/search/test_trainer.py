@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 
 from ressearch.arch import cost, named, plan
@@ -22,7 +23,7 @@ from ressearch.search.single import train_single
 from ressearch.search.trainer import train_once
 from ressearch.store.study_record import open_study
 from ressearch.training.data import Prepared, load, load_test, prepare
-from ressearch.training.loop import EpochResult, TrainingError, evaluate
+from ressearch.training.loop import EpochResult, TrainingError, evaluate, train
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
@@ -184,6 +185,88 @@ def test_a_network_too_large_to_be_built_is_a_failure_of_its_own(
     assert result.reason == "out_of_memory"
 
 
+def test_the_accuracy_is_that_of_the_saved_weights_on_the_images_set_aside(spec: TrialSpec) -> None:
+    _, result = trained(spec)
+    images = load(prepare(SOURCE, seed=0), "cpu")
+    network = build(plan(named("resnet-8"), 1, 10))
+    assert spec.weights is not None
+    network.load_state_dict(load_file(spec.weights))
+    network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    held = (images.val_images, images.val_labels, images.mean, images.std)
+    assert result.measures["val_accuracy"] == evaluate(network, *held, "cpu")[1]
+
+
+def test_the_seed_of_a_trial_is_that_of_its_weights_and_of_its_training(spec: TrialSpec) -> None:
+    torch.manual_seed(11)
+    network = build(plan(named("resnet-8"), 1, 10))
+    images = load(spec.images, "cpu")
+    expected = [
+        (r.epoch, r.train_loss, r.val_loss, r.val_accuracy)
+        for r in train(network, images, RECIPE, seed=11, device="cpu")
+    ]
+    assert trained(replace(spec, seed=11))[0] == expected
+
+
+def test_a_search_never_opens_the_test_images(write_space: Callable[..., Path], tmp_path: Path) -> None:
+    """A study of image files whose test half cannot be read is searched like any other."""
+    pictures = tmp_path / "pictures"
+    for label, name in enumerate(("dark", "light")):
+        (pictures / "train" / name).mkdir(parents=True)
+        (pictures / "test" / name).mkdir(parents=True)
+        (pictures / "test" / name / "0.png").write_bytes(b"to open this is to fail")
+        for index in range(12):
+            shade = 200 * label + index
+            Image.new("RGB", (8, 8), (shade, shade, shade)).save(pictures / "train" / name / f"{index}.png")
+    path = write_space(epochs=1)
+    data = f"data: {{name: folder, root: {pictures}, resolution: 8, val_images: 8}}"
+    path.write_text(path.read_text().replace("data: {name: digits, subset: 400, val_images: 200}", data))
+    directory = tmp_path / "study"
+    run_session(load_experiment(path), directory, partial(run_in_process, do=train_once), trials=2)
+    trials = open_study(directory).trials
+    assert [(trial.state, trial.message) for trial in trials] == [("complete", None)] * 2
+    for trial in trials:
+        assert (8 * (trial.val_accuracy or 0.5)).is_integer()  # a share of the eight images set aside
+
+
+def test_a_trial_that_goes_on_is_scored_by_its_last_epoch_and_billed_for_all(spec: TrialSpec, tmp_path: Path) -> None:
+    """The epoch before the pause was as good as can be: it counts for nothing."""
+    pausing = replace(spec, checkpoint=tmp_path / "checkpoint.pt", checkpoint_epochs=frozenset({1}))
+    run = train_once(pausing)
+    first = next(run)
+    assert isinstance(first, Progress)
+    run.close()
+    perfect = vars(first.epoch) | {"val_accuracy": 1.0}
+    (last,), result = trained(replace(pausing, curve=(perfect,), seconds=1000.0))
+    assert result.measures["val_accuracy"] == last[3] < 1.0
+    assert 1000 < result.measures["seconds"] <= (result.seconds or 0) < 2000
+
+
+@pytest.mark.parametrize("what", ["weights", "checkpoint"])
+def test_whoever_reads_a_file_while_it_is_written_anew_reads_the_old_one(
+    what: str, spec: TrialSpec, tmp_path: Path
+) -> None:
+    """So that a worker that is killed while it writes leaves a whole file."""
+    spec = replace(spec, checkpoint=tmp_path / "checkpoint", checkpoint_epochs=frozenset({1, 2}))
+    trained(spec)
+    file = getattr(spec, what)
+    before = file.read_bytes()
+    with file.open("rb") as reader:
+        trained(replace(spec, seed=6))
+        assert reader.read() == before
+    assert file.read_bytes() != before
+    assert not [path for path in tmp_path.rglob("*") if "partial" in path.name]
+
+
+def test_a_worker_computes_with_the_threads_of_its_trial(spec: TrialSpec) -> None:
+    threads = torch.get_num_threads()
+    try:
+        for num_threads in (2, 1):
+            trained(replace(spec, recipe=replace(RECIPE, epochs=1), num_threads=num_threads))
+            assert torch.get_num_threads() == num_threads
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_a_trial_that_is_stopped_saves_no_weights(spec: TrialSpec) -> None:
     run = train_once(spec)
     first = next(run)
@@ -233,6 +316,8 @@ def test_training_by_itself_ends_in_weights_and_their_accuracy_on_the_test_image
     test = load_test(prepare(SOURCE, seed=3, split="test"), "cpu")
     again = evaluate(network.to(memory_format=torch.channels_last), *test, images.mean, images.std, "cpu")  # type: ignore
     assert made.test_accuracy == again[1]
+    held = evaluate(network, images.val_images, images.val_labels, images.mean, images.std, "cpu")
+    assert made.result.measures["val_accuracy"] == held[1]  # those that a search with this seed sets aside
     assert made.normalisation["class_names"] == [str(digit) for digit in range(10)]
 
 

@@ -75,6 +75,20 @@ def test_log_draws_are_uniform_in_the_logarithm(domain: Domain) -> None:
     assert math.sqrt(domain.low * domain.high) / 1.5 < middle < math.sqrt(domain.low * domain.high) * 1.5
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [IntRange(1, 4, log=True), IntRange(2, 5), IntRange(2, 8, step=2), Choice(("a", "b")), FloatRange(0, 1, 0.25)],
+)
+def test_every_value_is_drawn_both_ends_included(domain: Domain) -> None:
+    choose = random_choose(Random(0))
+    drawn = [choose("", domain) for _ in range(1000)]
+    assert domain.values is not None
+    assert set(drawn) == set(domain.values)
+    if isinstance(domain, IntRange) and domain.log:  # an integer owns half a unit to both sides, on the log scale
+        share = math.log(4.5 / 3.5) / math.log(4.5 / 0.5)
+        assert abs(drawn.count(4) / 1000 - share) < 0.04
+
+
 def test_centres() -> None:
     assert IntRange(1, 4).centre == 2
     assert IntRange(1, 100, log=True).centre == 10

@@ -144,6 +144,20 @@ def test_a_condition_for_all_stages_holds_if_it_holds_in_any(load: Load) -> None
     assert set(space.draw(first_or())) == {"se_1", "se_2"}
 
 
+def test_of_several_conditions_all_must_hold(load: Load) -> None:
+    both = {"se": "standard", "transform": "basic"}
+    space = load(
+        {
+            "transform": {"choice": ["basic", "bottleneck"]},
+            "se": {"choice": ["none", "standard"]},
+            "se_ratio": {"choice": [4, 8], "when": both},
+        }
+    )
+    points = list(space.enumerate())
+    assert len(points) == space.size == 3 + 2
+    assert all(("se_ratio" in params) == (both.items() <= params.items()) for params in points)
+
+
 def test_a_fixed_stage_can_decide_a_condition(load: Load) -> None:
     ratio = {"choice": [4, 8], "when": {"se": "standard"}}
     assert not load({"se": ["standard", {"choice": ["none"]}], "se_ratio": ratio}).is_conditional

@@ -149,3 +149,22 @@ def test_changed_files_are_decoded_again(tmp_path: Path) -> None:
     second = prepare(source, seed=0, cache_dir=tmp_path / "cache")
     assert second.directory != first.directory
     assert len(load(second, "cpu").train_images) == len(load(first, "cpu").train_images) + 1
+
+
+def test_a_file_that_changes_without_changing_its_size_is_decoded_again(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for name, shade in (("a", 10), ("b", 20)):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for index in range(2):
+            Image.new("L", (32, 32), shade).save(tmp_path / "pictures" / name / f"{index}.bmp")
+    source = Source(name="folder", root=tmp_path / "pictures")
+    first = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
+    changed = tmp_path / "pictures" / "b"
+    for file in changed.iterdir():
+        size = file.stat().st_size
+        Image.new("L", (32, 32), 200).save(file)
+        assert file.stat().st_size == size
+        os.utime(file, (2_000_000_000, 2_000_000_000))  # clocks are coarse
+    second = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
+    assert (first.train_images.max(), second.train_images.max()) == (20, 200)

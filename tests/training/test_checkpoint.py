@@ -132,6 +132,16 @@ def test_epochs_may_be_asked_for_twice(images: Images) -> None:
     assert list(training.epochs()) == []
 
 
+def test_whoever_reads_a_checkpoint_while_it_is_written_anew_reads_the_old_one(images: Images, tmp_path: Path) -> None:
+    """So that a worker that is killed while it writes leaves a whole file."""
+    pause(images, RECIPE, 1, tmp_path / "paused")
+    before = (tmp_path / "paused").read_bytes()
+    with (tmp_path / "paused").open("rb") as reader:
+        pause(images, RECIPE, 2, tmp_path / "paused")
+        assert reader.read() == before
+    assert (tmp_path / "paused").read_bytes() != before
+
+
 def test_a_save_that_fails_leaves_the_one_before(images: Images, tmp_path: Path, monkeypatch) -> None:
     def full(*_: object) -> None:
         raise OSError("no space left")

@@ -42,10 +42,11 @@ def fewer(images: Images, count: int) -> Images:
     return replace(images, train_images=images.train_images[:count], train_labels=images.train_labels[:count])
 
 
-def test_losses_are_those_of_plain_pytorch(digits: Images) -> None:
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_losses_are_those_of_plain_pytorch(smoothing: float, digits: Images) -> None:
     """Two epochs of three steps, written out: Nesterov momentum, decay of weights only, warm-up and half a cosine."""
     images = fewer(digits, 100)
-    recipe = replace(RECIPE, epochs=2, crop_padding=0, weight_decay=0.01, warmup_epochs=0.5)
+    recipe = replace(RECIPE, epochs=2, crop_padding=0, weight_decay=0.01, label_smoothing=smoothing)
     rates = [0.1 * factor for factor in (1 / 3, 2 / 3, 1, *(0.5 + 0.5 * math.cos(math.pi * i / 4) for i in (1, 2, 3)))]
     torch.manual_seed(0)
     module = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
@@ -62,7 +63,9 @@ def test_losses_are_those_of_plain_pytorch(digits: Images) -> None:
         weight.requires_grad_(), bias.requires_grad_()
         with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16("cpu")):
             logits = nn.functional.linear(pixels.flatten(1), weight, bias)
-        loss = -logits.float().log_softmax(1)[torch.arange(32), images.train_labels[rows]].mean()
+        likelihoods = logits.float().log_softmax(1)
+        right = likelihoods[torch.arange(32), images.train_labels[rows]]
+        loss = -((1 - smoothing) * right + smoothing * likelihoods.mean(1)).mean()
         gradients = list(torch.autograd.grad(loss, [weight, bias]))
         weight, bias = weight.detach(), bias.detach()
         gradients[0] += 0.01 * weight

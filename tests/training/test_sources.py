@@ -419,6 +419,32 @@ def test_a_test_label_unknown_to_train_is_named(tmp_path: Path) -> None:
         source.decode("test", tmp_path)
 
 
+@pytest.mark.parametrize(("name", "kind", "num_classes"), [("cifar10", "CIFAR10", 10), ("cifar100", "CIFAR100", 100)])
+def test_cifar_keeps_its_splits_apart_and_its_images_upright(
+    name: str, kind: str, num_classes: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a stand-in for torchvision's class: images (N, 32, 32, 3), of which those that train are darker."""
+    from torchvision import datasets
+
+    class StandIn:
+        def __init__(self, root: str, train: bool, download: bool) -> None:  # noqa: ARG002
+            generator = np.random.default_rng(int(train))
+            self.data = generator.integers(0, 100, (2 * num_classes, 32, 32, 3), dtype=np.uint8) + 150 * (not train)
+            self.data = self.data.astype(np.uint8)
+            self.targets = [index % num_classes for index in range(2 * num_classes)]
+            self.classes = [f"class {label}" for label in range(num_classes)]
+
+    monkeypatch.setattr(datasets, kind, StandIn)
+    source = Source(name=name, root=tmp_path)
+    for split, is_train in (("train", True), ("test", False)):
+        expected, found = StandIn("", is_train, True), source.decode(split, tmp_path)
+        pixels = np.stack(list(found.images))
+        assert pixels.shape == (2 * num_classes, 3, 32, 32)
+        assert (found.labels, found.class_names) == (expected.targets, tuple(expected.classes))
+        for row, column, channel in ((0, 31, 0), (5, 7, 1), (30, 2, 2)):
+            np.testing.assert_array_equal(pixels[:, channel, row, column], expected.data[:, row, column, channel])
+
+
 @pytest.mark.parametrize(("name", "archive"), [("cifar10", "cifar-10-python"), ("cifar100", "cifar-100-python")])
 def test_cifar_without_network_names_the_ways_out(
     name: str, archive: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
