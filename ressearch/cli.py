@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from ressearch import __version__, verbs
+from ressearch import __version__, ending, verbs
 
 if TYPE_CHECKING:
     from ressearch.training.loop import EpochResult
@@ -50,19 +50,35 @@ StudyOrNetwork = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user can mend ends in one line on stderr and exit code 1."""
-    try:
-        app(prog_name="ressearch")
-    except OSError as error:
-        _end(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except ValueError as error:
-        _end(str(error))
+    """Run the command line; what a user can mend ends in one line on stderr and exit code 1.
+
+    A signal ends it with 128 and its number, 130 for Ctrl-C.
+    """
+    with ending.catching():
+        try:
+            app(prog_name="ressearch")
+        except OSError as error:
+            _end(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except ValueError as error:
+            _end(str(error))
+        except KeyboardInterrupt:
+            sys.exit(ending.exit_code())
+        except SystemExit as end:
+            sys.exit(ending.exit_code() if ending.received() else end.code)
     sys.exit(0)
+
+
+_ENDED = "ressearch: ended; the same command carries on"
 
 
 def _end(message: str) -> NoReturn:
     print(f"ressearch: {message}", file=sys.stderr)
     sys.exit(1)
+
+
+def _interrupted(message: str = _ENDED) -> NoReturn:
+    print(f"\n{message}", file=sys.stderr)
+    raise typer.Exit(ending.exit_code()) from None
 
 
 def _version(wanted: bool) -> None:
@@ -120,8 +136,11 @@ def run(
 ) -> None:
     """Search a space on real images.
 
-    The same command again carries on where a run has stopped, and a higher --trials extends it. Ctrl-C saves and
-    ends; a second Ctrl-C ends at once. The leaderboard and the best network are written into the study.
+    The same command again carries on where a run has stopped, and a higher --trials extends it. The leaderboard and
+    the best network are written into the study.
+
+    Ctrl-C, SIGTERM and SIGHUP save and end within ten seconds, with exit code 130, 143 and 129: a trial that has
+    trained its last epoch is kept, the others are trained again. Signals that follow change nothing.
     """
     from ressearch.report.live import progress
     from ressearch.report.session_summary import session_summary
@@ -130,11 +149,10 @@ def run(
     try:
         outcome = verbs.run(space, trials=trials, study=study, backend=backend, observe=progress)
     except KeyboardInterrupt:
-        print("\nressearch: ended; the same command carries on", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted()
     print(session_summary(outcome, open_study(outcome.directory)), flush=True)
     if outcome.was_interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(ending.exit_code())
 
 
 @app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")
@@ -206,8 +224,7 @@ def train(
     except TrainingError as error:
         _end(f"{error}; nothing was written")
     except KeyboardInterrupt:
-        print("\nressearch: ended; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted("ressearch: ended; nothing was written")
     print(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}", flush=True)
 
 
@@ -230,6 +247,8 @@ def confirm(
 
     The baselines are trained with the recipe of the study and with that of the best network. Nothing was chosen on
     the test images. What is done is kept: the same command again trains what is missing, more --seeds add to it.
+
+    Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
     """
     from ressearch.report.confirmation_table import confirmation_table
     from ressearch.store.record import TrialRecord
@@ -244,15 +263,14 @@ def confirm(
     try:
         rows = verbs.confirm(study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, tell=tell)
     except KeyboardInterrupt:
-        print("\nressearch: ended; the same command carries on", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted()
     print(f"\n{confirmation_table(rows)}", flush=True)
     for row in rows:
         for failure in row.failures:
             print(f"{row.contestant.name}: a training failed: {failure}", flush=True)
     if any(len(row.accuracies) + len(row.failures) < seeds for row in rows):
         print("\nnot all trainings are done; the same command carries on", flush=True)
-        raise typer.Exit(130)
+        raise typer.Exit(ending.exit_code())
 
 
 @app.command(

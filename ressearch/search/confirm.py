@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ressearch import ending
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
@@ -135,6 +136,7 @@ _KEPT = (
 """Fields that a training has from the trial that it repeats."""
 
 
+@ending.orderly()
 def confirm_study(
     directory: Path,
     backend: Backend,

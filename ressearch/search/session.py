@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ressearch import ending
 from ressearch.experiment import Experiment, Origin, Session
 from ressearch.experiment.loader import check_feasible, check_fit, load_experiment, parse_experiment
 from ressearch.experiment.objectives import OBJECTIVES
@@ -63,6 +64,7 @@ def unobserved(_: Start) -> AbstractContextManager[Tell]:
     return nullcontext(lambda _: None)
 
 
+@ending.orderly()
 def run_session(
     experiment: Experiment,
     directory: Path,
@@ -92,7 +94,8 @@ def run_session(
     with store.lease():
         _check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
-        manifest = _opened(store, experiment, images)
+        with ending.held():
+            manifest = _opened(store, experiment, images)
         search = Search(experiment, Ledger(store), images, target=target)
         started = time.time()
         try:
@@ -101,7 +104,8 @@ def run_session(
             summary = account(search.ledger.ended, search.num_workers, time.time() - started)
             if search.ledger.ended:
                 manifest["sessions"].append({"command": command(), **summary})
-                write_manifest(directory, manifest)
+                with ending.held():
+                    write_manifest(directory, manifest)
     return Outcome(
         directory=directory,
         num_finished=search.ledger.num_finished,
