@@ -49,10 +49,12 @@ class Run:
 
     @property
     def study(self) -> Path:
+        """The directory of its study."""
         return self.home / "study"
 
     @property
     def output(self) -> str:
+        """What it has printed so far, errors included."""
         return (self.home / "output").read_text()
 
     def child(self, name: str) -> int | None:
@@ -88,7 +90,7 @@ def started(backend: str, trials: int) -> Iterator[Run]:
                 command,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "TMPDIR": f"{home}/tmp", MARK: mark},
+                env={**os.environ, "TMPDIR": f"{home}/tmp", "TORCHINDUCTOR_CACHE_DIR": f"{home}/torch", MARK: mark},
                 start_new_session=True,
                 text=True,
             )
@@ -185,8 +187,9 @@ def bench_deaths(rounds: int) -> None:
                 found["files"].append(files > 0)
                 if name != "the run" and run.output.count("\n") > 20:
                     print(run.output)
+        seconds = found["seconds"] or [0.0]
         print(
-            f"{name:14}{len(found['seconds']):6}{statistics.median(found['seconds']):9.2f}{max(found['seconds']):9.2f}  "
+            f"{name:14}{len(found['seconds']):6}{statistics.median(seconds):9.2f}{max(seconds):9.2f}  "
             f"{', '.join(map(str, sorted(codes))):10}  {sum(found['processes'])}, {sum(found['files'])}",
             flush=True,
         )

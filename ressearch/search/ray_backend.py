@@ -10,10 +10,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
+from typing import Any
 
 from ressearch import ending
 from ressearch.experiment import Resources
@@ -109,22 +110,47 @@ def _serve(connection: Connection, bridge: "Bridge") -> str | None:
     Raises:
         ValueError: If Ray cannot be used.
     """
-    try:
+    with ExitStack() as stack:
+        deaths: Mapping[int, str] = {}
         while not _is_over(bridge):
-            if not connection.poll(0.1):
-                continue
-            match connection.recv():
+            match _message(connection, deaths):
+                case ("started", processes):
+                    deaths = stack.enter_context(_deaths(processes))
                 case ("ask", name, arguments):
-                    connection.send(getattr(bridge, name)(*arguments))
+                    answer = getattr(bridge, name)(*arguments)
+                    with suppress(ConnectionError):  # the next message is its end
+                        connection.send(answer)
                 case ("done",):
                     break
-                case ("refused", message):
-                    raise ValueError(message)
+                case ("refused", reason):
+                    raise ValueError(reason)
                 case ("lost", what):
                     return str(what)
-    except (EOFError, ConnectionError):
-        return "driver"
     return None
+
+
+def _message(connection: Connection, deaths: Mapping[int, str]) -> tuple[Any, ...]:
+    """Return what the driver has to say, if anything; a death goes first, since the driver may take it for another."""
+    ready = wait([connection, *deaths], timeout=0.1)
+    for descriptor, name in deaths.items():
+        if descriptor in ready:
+            return "lost", name
+    try:
+        return connection.recv() if ready else ()
+    except (EOFError, ConnectionError):
+        return "lost", "driver"
+
+
+@contextmanager
+def _deaths(processes: Mapping[str, int]) -> Iterator[dict[int, str]]:
+    """Give file descriptors that become readable when processes end, with the processes' names; Linux has them."""
+    with ExitStack() as stack:
+        descriptors = {}
+        for name, pid in processes.items() if hasattr(os, "pidfd_open") else ():
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            descriptors[descriptor] = name
+        yield descriptors
 
 
 def _is_over(bridge: "Bridge") -> bool:

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import threading
 import time
 from multiprocessing.connection import Connection
 from typing import Any
@@ -16,17 +15,12 @@ from ressearch.experiment import Resources
 from ressearch.search.ray_backend import placement, session
 from ressearch.search.warden import end_with
 
-_NEEDED = ("raylet", "gcs_server")
-"""Ray's processes without which nothing goes on."""
-_WATCH_SECONDS = 0.2
-
 
 class Link:
     """The pipe to whoever gives the trials."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return nothing: Ray writes down all it is given, and nobody reads that."""
@@ -38,22 +32,12 @@ class Link:
 
     def ask(self, name: str, *arguments: Any) -> Any:
         """Call a method of the bridge."""
-        self.check_ray()  # else a trial would seem to have lost its worker
         self.tell("ask", name, arguments)
         return self._connection.recv()
 
     def tell(self, *message: Any) -> None:
         """Send what has no answer."""
-        with self._lock:
-            self._connection.send(message)
-
-    def check_ray(self) -> None:
-        """Tell if Ray has ended; then wait for the warden to end this process."""
-        node = ray._private.worker.global_worker.node
-        for name, _ in node.dead_processes() if node else ():
-            if name in _NEEDED:
-                self.tell("lost", name)
-                time.sleep(3600)
+        self._connection.send(message)
 
 
 def main() -> None:
@@ -66,7 +50,7 @@ def main() -> None:
         if address:
             ray.init(address, log_to_driver=False, logging_level="ERROR")
         with session(resources):
-            threading.Thread(target=_watch, args=[link], daemon=True).start()
+            link.tell("started", _processes())
             _run(link, resources, do)
             if address:
                 ray.shutdown()
@@ -77,10 +61,10 @@ def main() -> None:
         link.tell("refused", message)
 
 
-def _watch(link: Link) -> None:
-    while True:
-        link.check_ray()
-        time.sleep(_WATCH_SECONDS)
+def _processes() -> dict[str, int]:
+    """Return the processes of Ray, started here, without which nothing goes on: ids by name."""
+    started = ray._private.worker.global_worker.node.all_processes
+    return {name: started[name][0].process.pid for name in ("gcs_server", "raylet") if name in started}
 
 
 def _run(link: Link, resources: Resources, do: bytes) -> None:
