@@ -42,7 +42,7 @@ import ray  # noqa: E402 - reads the settings above
 from ray import cloudpickle  # noqa: E402
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
-GRACE = 3.0
+GRACE = 4.0
 """Seconds that trials have, after a signal, to deliver the result of their last epoch."""
 
 
