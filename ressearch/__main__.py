@@ -1,5 +1,20 @@
-"""`python -m ressearch` is the command `ressearch`."""
+"""The process of the command line: `ressearch`, or `python -m ressearch`."""
 
-from ressearch.cli import main
+import sys
 
-main()
+from ressearch import ending
+
+
+def main() -> None:
+    """Run the command line; signals are caught before its modules load."""
+    with ending.catching(ends_process=True):
+        try:
+            from ressearch.cli import main as run
+
+            run()
+        except KeyboardInterrupt:
+            sys.exit(ending.exit_code())
+
+
+if __name__ == "__main__":
+    main()

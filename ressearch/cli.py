@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
-from ressearch import __version__, verbs
+from ressearch import __version__, ending, verbs
 from ressearch.messages import Note, printable
 
 if TYPE_CHECKING:
@@ -60,15 +60,26 @@ StudyOrNetwork = Annotated[
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user can mend ends in one line on stderr and exit code 1."""
+    """Run the command line; what a user can mend ends in one line on stderr and exit code 1.
+
+    A signal ends it with 128 and its number, 130 for Ctrl-C.
+    """
     warnings.showwarning = _show_warning
-    try:
-        app(prog_name="ressearch")
-    except OSError as error:
-        _end(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-    except ValueError as error:
-        _end(str(error))
+    with ending.catching():
+        try:
+            app(prog_name="ressearch")
+        except OSError as error:
+            _end(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        except ValueError as error:
+            _end(str(error))
+        except KeyboardInterrupt:
+            sys.exit(ending.exit_code())
+        except SystemExit as end:
+            sys.exit(ending.exit_code() if ending.received() else end.code)
     sys.exit(0)
+
+
+_ENDED = "ressearch: ended; the same command carries on"
 
 
 def _end(message: str) -> NoReturn:
@@ -92,6 +103,11 @@ def _say(text: object, *, is_data: bool = False) -> None:
     """Print on stdout; data stay as they are where no terminal would obey what is in them."""
     is_safe = is_data and not sys.stdout.isatty()
     print(text if is_safe else printable(str(text), keep="\n"), flush=True)
+
+
+def _interrupted(message: str = _ENDED) -> NoReturn:
+    print(f"\n{message}", file=sys.stderr)
+    raise typer.Exit(ending.exit_code()) from None
 
 
 def _version(wanted: bool) -> None:
@@ -149,8 +165,11 @@ def run(
 ) -> None:
     """Search a space on real images.
 
-    The same command again carries on where a run has stopped, and a higher --trials extends it. Ctrl-C saves and
-    ends; a second Ctrl-C ends at once. The leaderboard and the best network are written into the study.
+    The same command again carries on where a run has stopped, and a higher --trials extends it. The leaderboard and
+    the best network are written into the study.
+
+    Ctrl-C, SIGTERM and SIGHUP save and end within ten seconds, with exit code 130, 143 and 129: a trial that has
+    trained its last epoch is kept, the others are trained again. Signals that follow change nothing.
     """
     from ressearch.report.live import progress
     from ressearch.report.session_summary import session_summary
@@ -159,11 +178,10 @@ def run(
     try:
         outcome = verbs.run(space, trials=trials, study=study, backend=backend, observe=progress)
     except KeyboardInterrupt:
-        print("\nressearch: ended; the same command carries on", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted()
     _say(session_summary(outcome, open_study(outcome.directory)))
     if outcome.was_interrupted:
-        raise typer.Exit(130)
+        raise typer.Exit(ending.exit_code())
 
 
 @app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")
@@ -236,8 +254,7 @@ def train(
     except TrainingError as error:
         _end(f"{error}; nothing was written")
     except KeyboardInterrupt:
-        print("\nressearch: ended; nothing was written", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted("ressearch: ended; nothing was written")
     _say(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}")
 
 
@@ -263,6 +280,8 @@ def confirm(
 
     The baselines are trained with the recipe of the study and with that of the best network. Nothing was chosen on
     the test images. What is done is kept: the same command again trains what is missing, more --seeds add to it.
+
+    Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
     """
     from ressearch.report.confirmation_table import confirmation_table
     from ressearch.store.record import TrialRecord
@@ -277,15 +296,14 @@ def confirm(
     try:
         rows = verbs.confirm(study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, tell=tell)
     except KeyboardInterrupt:
-        print("\nressearch: ended; the same command carries on", file=sys.stderr)
-        raise typer.Exit(130) from None
+        _interrupted()
     _say(f"\n{confirmation_table(rows)}")
     for row in rows:
         for failure in row.failures:
             _say(f"{row.contestant.name}: a training failed: {printable(failure)}")
     if any(len(row.accuracies) + len(row.failures) < seeds for row in rows):
         _say("\nnot all trainings are done; the same command carries on")
-        raise typer.Exit(130)
+        raise typer.Exit(ending.exit_code())
 
 
 @app.command(

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ressearch import ending
+
 if TYPE_CHECKING:
     from wsgiref.simple_server import WSGIServer
 
@@ -91,6 +93,7 @@ def check(
     return survey(experiment.space, images or experiment.shape, samples=samples, seed=seed)
 
 
+@ending.orderly()
 def run(
     experiment: "Experiment | str | Path",
     *,
@@ -124,8 +127,9 @@ def run(
     directory = study_directory(study if study is not None else experiment.name)
     outcome = run_session(experiment, directory, backend_named(backend), trials=trials, observe=observe or unobserved)
     record = open_study(directory)
-    write_leaderboard(record)
-    export_best(record)
+    with ending.held():
+        write_leaderboard(record)
+        export_best(record)
     return outcome
 
 
@@ -143,6 +147,7 @@ def leaderboard(study: str | Path, *, top: int | None = None) -> "list[Row]":
     return leaderboard_rows(open_study(study))[:top]
 
 
+@ending.orderly()
 def train(
     architecture: "str | Path | Architecture",
     experiment: "Experiment | str | Path",
@@ -193,6 +198,7 @@ def train(
     return target, trained
 
 
+@ending.orderly()
 def confirm(
     study: str | Path,
     *,

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training.sources",
     },
 }
-EVERYWHERE = {"__version__", "images", "messages", "ranking"}
+EVERYWHERE = {"__version__", "ending", "images", "messages", "ranking"}
 ALONE_KNOW: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "optuna": {"store", "samplers"},

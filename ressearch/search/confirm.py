@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from ressearch import ending
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
 from ressearch.search.continuation import check_images, kept_session, kept_terms
@@ -138,6 +139,7 @@ _KEPT = (
 """Fields that a training has from the trial that it repeats."""
 
 
+@ending.orderly()
 def confirm_study(
     directory: Path,
     backend: Backend,

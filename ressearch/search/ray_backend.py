@@ -1,17 +1,27 @@
 """The bridge between a work and Ray Tune: Ray places and runs trials, the work decides and keeps the book.
 
+Ray is driven by a process of its own (`ray_driver`) that asks this one over a pipe. A third one (`warden`) kills all
+that Ray has started when either of them ends. Whatever becomes of Ray, this process and the study live on.
+
 Importing this module loads Ray, after telling it to be quiet.
 """
 
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from ressearch import ending
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
-from ressearch.search.contract import Progress, TrialFunction, TrialResult, Work, failed
+from ressearch.search import warden
+from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, Work, failed
+from ressearch.store.files import StudyError
 
 for _name, _value in {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -29,49 +39,179 @@ for _name, _value in {
     os.environ.setdefault(_name, _value)
 
 import ray  # noqa: E402 - reads the settings above
-from ray import tune  # noqa: E402
-from ray.tune.schedulers import FIFOScheduler  # noqa: E402
-from ray.tune.search import Searcher  # noqa: E402
+from ray import cloudpickle  # noqa: E402
 
 from ressearch.search.ray_access import private_session  # noqa: E402 - imports Ray
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
+GRACE = 4.0
+"""Seconds that trials have, after a signal, to deliver the result of their last epoch."""
 
 
 def run_on_ray(work: Work, do: TrialFunction) -> None:
     """Do all trials of a work on Ray.
 
-    Uses the Ray session of this process if there is one, else starts one on this machine and ends it. Ctrl-C lets
-    Ray end the trials, which the next session trains again; a second Ctrl-C raises KeyboardInterrupt.
+    Uses the Ray session of this process if there is one, else starts one on this machine and ends it. A signal gives
+    trials that have reported their last epoch `GRACE` seconds for their result, and ends all others at once.
 
     Raises:
         ValueError: If not even one trial fits on the machine.
+        StudyError: If Ray does not start, or ends in mid-run.
         Exception: Whatever went wrong in the work itself, such as a full disk.
     """
-    with _session(work.resources), tempfile.TemporaryDirectory(prefix="ressearch-ray-") as scratch:
-        work.num_workers, per_trial = placement(work.resources, ray.cluster_resources())
-        bridge = Bridge(work)
-        tuner = tune.Tuner(
-            tune.with_resources(tune.with_parameters(_trainable, do=do), per_trial),
-            tune_config=tune.TuneConfig(
-                search_alg=BridgeSearcher(bridge),
-                scheduler=BridgeScheduler(bridge),
-                num_samples=-1,
-                max_concurrent_trials=work.num_workers,
-                reuse_actors=True,
-                trial_name_creator=_trial_name,
-                trial_dirname_creator=_trial_directory,
-            ),
-            run_config=tune.RunConfig(
-                name="run",
-                storage_path=scratch,
-                verbose=0,
-                failure_config=tune.FailureConfig(max_failures=0),  # the work trains lost candidates again itself
-            ),
-        )
-        tuner.fit()
-        if bridge.error:
-            raise bridge.error
+    bridge = Bridge(work)
+    try:
+        with ending.held(), _driver(work.resources, do) as connection:
+            lost = _serve(connection, bridge)
+            if lost and not _signal_follows():
+                raise StudyError(
+                    f"Ray's {lost} has ended, killed from outside or for want of memory; the same command carries on"
+                )
+    except KeyboardInterrupt:
+        work.interrupt()
+
+
+def _signal_follows() -> bool:
+    """Tell whether Ray has ended because all processes of the job are told to: the others may be faster than this."""
+    time.sleep(0.5)
+    return ending.received() is not None
+
+
+@contextmanager
+def _driver(resources: Resources, do: TrialFunction) -> Iterator[Connection]:
+    """Start the process that drives Ray; in the end nothing is left of it, and of what it has started."""
+    ours, theirs = Pipe()
+    address = ray.get_runtime_context().gcs_address if ray.is_initialized() else None
+    driver = [sys.executable, "-P", "-m", "ressearch.search.ray_driver", str(theirs.fileno())]
+    guarded = subprocess.Popen(
+        [sys.executable, "-I", "-S", warden.__file__, str(theirs.fileno()), *driver],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,  # where Ray writes pages when something has been killed
+        pass_fds=[theirs.fileno()],
+        start_new_session=True,  # a terminal's Ctrl-C is ours
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(path) for path in sys.path)},
+    )
+    theirs.close()
+    try:
+        with suppress(OSError):  # it has ended already: the first answer will not come
+            ours.send((resources, cloudpickle.dumps(do), address))
+        yield ours
+    finally:
+        ours.close()
+        with suppress(subprocess.TimeoutExpired):
+            guarded.communicate(timeout=ending.LIMIT)  # closes its input, which ends it
+
+
+def _serve(connection: Connection, bridge: "Bridge") -> str | None:
+    """Answer the driver until all is done, or a signal has come and nothing is worth waiting for.
+
+    Returns:
+        What has ended of Ray before that, None if nothing.
+
+    Raises:
+        ValueError: If Ray cannot be used.
+    """
+    with ExitStack() as stack:
+        deaths: Mapping[int, str] = {}
+        while not _is_over(bridge):
+            match _message(connection, deaths):
+                case ("started", processes):
+                    deaths = stack.enter_context(_deaths(processes))
+                case ("ask", name, arguments):
+                    answer = getattr(bridge, name)(*arguments)
+                    with suppress(ConnectionError):  # the next message is its end
+                        connection.send(answer)
+                case ("done",):
+                    break
+                case ("refused", reason):
+                    raise ValueError(reason)
+                case ("lost", what):
+                    return str(what)
+    return None
+
+
+def _message(connection: Connection, deaths: Mapping[int, str]) -> tuple[Any, ...]:
+    """Return what the driver has to say, if anything; a death goes first, since the driver may take it for another."""
+    ready = wait([connection, *deaths], timeout=0.1)
+    for descriptor, name in deaths.items():
+        if descriptor in ready:
+            return "lost", name
+    try:
+        return connection.recv() if ready else ()
+    except (EOFError, ConnectionError):
+        return "lost", "driver"
+
+
+@contextmanager
+def _deaths(processes: Mapping[str, int]) -> Iterator[dict[int, str]]:
+    """Give file descriptors that become readable when processes end, with the processes' names; Linux has them."""
+    with ExitStack() as stack:
+        descriptors = {}
+        for name, pid in processes.items() if hasattr(os, "pidfd_open") else ():
+            descriptor = os.pidfd_open(pid)
+            stack.callback(os.close, descriptor)
+            descriptors[descriptor] = name
+        yield descriptors
+
+
+def _is_over(bridge: "Bridge") -> bool:
+    return ending.received() is not None and (not bridge.has_finishing or ending.waited() > GRACE)
+
+
+class Bridge:
+    """Answers the driver in the name of the work. Trials go by Ray's ids; specs and events travel as bytes.
+
+    Attributes:
+        has_finishing: Whether a trial has reported its last epoch and owes its result.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._running: dict[str, TrialSpec] = {}
+        self._finishing: set[str] = set()
+
+    @property
+    def has_finishing(self) -> bool:  # noqa: D102 - see the class
+        return bool(self._finishing)
+
+    def placed(self, num_workers: int) -> None:
+        """Take the number of trials at a time."""
+        self._work.num_workers = num_workers
+
+    def suggest(self, trial_id: str) -> tuple[int, bytes] | bool:
+        """Return the number of the next trial and what its worker needs; True for "not now", False for "never"."""
+        if spec := None if ending.received() else self._work.next_trial():
+            self._running[trial_id] = spec
+            return spec.number, cloudpickle.dumps(spec)
+        return bool(self._running)  # a running trial may be lost and needed again
+
+    def receive(self, trial_id: str, content: bytes) -> bool:
+        """Pass an event on; return whether the trial goes on."""
+        spec = self._running.get(trial_id)
+        if spec is None:
+            return False  # it has been stopped
+        event: Progress | TrialResult = cloudpickle.loads(content)
+        if isinstance(event, TrialResult):
+            self._ended(trial_id, event)
+            return True  # after its result a trial ends by itself
+        goes_on = self._work.report(spec.number, event) is Decision.GO
+        if not goes_on:
+            del self._running[trial_id]
+        elif event.epoch.epoch == spec.recipe.epochs:
+            self._finishing.add(trial_id)
+        return goes_on
+
+    def end(self, trial_id: str) -> None:
+        """Close a trial that has ended without a result."""
+        if trial_id in self._running and ending.received():
+            self._ended(trial_id, failed("interrupted", "the run was interrupted"))
+        elif trial_id in self._running:
+            self._ended(trial_id, failed("worker_lost", "the worker process ended"))
+
+    def _ended(self, trial_id: str, result: TrialResult) -> None:
+        self._finishing.discard(trial_id)
+        self._work.finish(self._running.pop(trial_id).number, result)
 
 
 def placement(resources: Resources, available: dict[str, float]) -> tuple[int, dict[str, float]]:
@@ -96,7 +236,7 @@ def placement(resources: Resources, available: dict[str, float]) -> tuple[int, d
 
 
 @contextmanager
-def _session(resources: Resources) -> Iterator[None]:
+def session(resources: Resources) -> Iterator[None]:
     """Hold a Ray session open: that of this process if it has one, which is left as it is, else a private one."""
     if ray.is_initialized():
         yield
@@ -114,115 +254,3 @@ def _session(resources: Resources) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
-
-
-def _trainable(config: dict[str, Any], do: TrialFunction) -> None:
-    """Run one trial in a worker process. An event stays one object: Ray would flatten a dictionary."""
-    for event in do(config["spec"]):
-        tune.report({"event": event})
-
-
-def _trial_name(trial: Any) -> str:
-    return f"trial-{trial.config['spec'].number:06d}"
-
-
-def _trial_directory(trial: Any) -> str:
-    """Return a name of its own for every part of a trial that pauses."""
-    return f"{_trial_name(trial)}-{trial.trial_id}"
-
-
-class Bridge:
-    """Passes between Ray and the work, and keeps the first error of the work: Ray would bury it in one of its own.
-
-    After an error every trial is stopped and none begins.
-
-    Attributes:
-        error: The first error.
-    """
-
-    def __init__(self, work: Work) -> None:
-        self.error: Exception | None = None
-        self._work = work
-        self._running: dict[str, int] = {}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return nothing: Ray writes down all it is given, and nobody reads that."""
-        return {}
-
-    def guarded(self, action: Callable[..., Any], *arguments: Any, after_error: Any = None) -> Any:
-        """Return what an action returns, or `after_error` once one has failed."""
-        if self.error is None:
-            try:
-                return action(*arguments)
-            except Exception as error:
-                self.error = error
-        return after_error
-
-    def suggest(self, trial_id: str) -> Any:
-        """Return the next trial, None for "not now", FINISHED for "never again"."""
-        if spec := self._work.next_trial():
-            self._running[trial_id] = spec.number
-            return {"spec": spec}
-        return None if self._running else Searcher.FINISHED  # a running trial may be lost and needed again
-
-    def receive(self, trial_id: str, event: Progress | TrialResult) -> bool:
-        """Pass an event on; return whether the trial goes on."""
-        number = self._running.get(trial_id)
-        if number is None:
-            return False  # it has been stopped
-        if isinstance(event, Progress):
-            goes_on = self._work.report(number, event) is Decision.GO
-        else:
-            self._work.finish(number, event)
-            goes_on = False
-        if not goes_on:
-            del self._running[trial_id]
-        return goes_on or isinstance(event, TrialResult)  # after its result a trial ends by itself
-
-    def end(self, trial_id: str, is_error: bool) -> None:
-        """Close a trial that has ended without a result."""
-        number = self._running.pop(trial_id, None)
-        if number is None:
-            return
-        if is_error:
-            self._work.finish(number, failed("worker_lost", "the worker process ended"))
-        else:
-            self._work.finish(number, failed("interrupted", "the run was interrupted"))
-
-
-class BridgeSearcher(Searcher):  # type: ignore[misc]
-    """Asks the work for trials and tells it of their ends. Ray calls these methods by keyword."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        super().__init__(metric="event", mode="max")  # Ray asks for some metric; nothing reads it
-        self._bridge = bridge
-
-    def suggest(self, trial_id: str) -> Any:
-        """Return the next trial, None for "not now", FINISHED for "never again"."""
-        return self._bridge.guarded(self._bridge.suggest, trial_id, after_error=Searcher.FINISHED)
-
-    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
-        """Do nothing: the scheduler sees every result, the last one of a stopped trial included."""
-
-    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:  # noqa: ARG002
-        """Close the trial, however it ended."""
-        self._bridge.guarded(self._bridge.end, trial_id, error)
-
-    def save(self, checkpoint_path: str) -> None:
-        """Do nothing: the study is the state."""
-
-    def restore(self, checkpoint_path: str) -> None:
-        """Do nothing: the study is the state."""
-
-
-class BridgeScheduler(FIFOScheduler):  # type: ignore[misc]
-    """Forwards every event to the work, which decides whether the trial goes on."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        super().__init__()
-        self._bridge = bridge
-
-    def on_trial_result(self, _controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Return CONTINUE or STOP."""
-        goes_on = self._bridge.guarded(self._bridge.receive, trial.trial_id, result["event"], after_error=False)
-        return str(self.CONTINUE if goes_on else self.STOP)

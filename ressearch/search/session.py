@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ressearch import ending
 from ressearch.experiment import Experiment, Origin
 from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
 from ressearch.experiment.objectives import directions_of
@@ -68,6 +69,7 @@ def unobserved(_: Start) -> AbstractContextManager[Tell]:
     return nullcontext(lambda _: None)
 
 
+@ending.orderly()
 def run_session(
     experiment: Experiment,
     directory: Path,
@@ -97,7 +99,8 @@ def run_session(
     with store.lease():
         changes = check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
-        _open(store, experiment, images)
+        with ending.held():
+            _open(store, experiment, images)
         ledger = Ledger(store)
         search = Search(experiment, ledger, images, target=target)
         started = time.time()
@@ -108,7 +111,7 @@ def run_session(
         finally:
             summary = account(ledger.ended, search.num_workers, time.time() - started)
             if ledger.ended:
-                with suppress(StudyError), writable(str(directory)):  # the first error has been reported
+                with suppress(StudyError), writable(str(directory)), ending.held():  # the first error is known
                     ledger.note(refused=dict(search.candidates.refused), **summary)
     return Outcome(
         directory=directory,

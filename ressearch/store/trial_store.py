@@ -269,6 +269,8 @@ class TrialStore:
             closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
         del self._written[record.number]
         self.checkpoint_file(record.number).unlink(missing_ok=True)
+        for partial in self.weights_file(record.number).parent.glob(".*.partial"):
+            partial.unlink(missing_ok=True)  # of a worker that was killed while it wrote
         return record_of(closed)
 
     def weights_file(self, number: int) -> Path:
