@@ -3,13 +3,15 @@
     python scripts/bench_memory.py --data DIRECTORY     # CIFAR-10 at 32 pixels, with train.parquet
     python scripts/bench_memory.py --noise 20000        # so many random images of 224 pixels, in a scratch cache
 
-One, two and three processes load the images, train an epoch over all of them with a network of one layer, and wait.
+One, two and three processes load the images, read all of them once in batches of random order, as an epoch does,
+train a network of one layer on a few batches, and wait.
 PSS counts a page that n processes share as 1/n of a page, USS counts pages that no other process has. Linux only.
 """
 
 import argparse
 import multiprocessing
 import tempfile
+from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from ressearch.training.sources import SOURCES, SourceKind
 from ressearch.training.sources.kind import Decoded
 
 MAX_WORKERS = 3
+BATCH = 64
 MEASURES = ("Pss", "Private_Clean", "Private_Dirty")
 
 
@@ -45,7 +48,11 @@ def work(prepared: Prepared, is_ready: Event, may_end: Event) -> None:
     torch.set_num_threads(1)
     images = load(prepared, "cpu")
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, images.shape.num_classes))
-    list(train(network, images, Recipe(epochs=1, batch_size=64), seed=0, device="cpu"))
+    for rows in torch.split(torch.randperm(len(images.train_images)), BATCH):  # as an epoch reads them
+        images.train_images[rows]
+    few = slice(8 * BATCH)
+    some = replace(images, train_images=images.train_images[few], train_labels=images.train_labels[few])
+    list(train(network, some, Recipe(epochs=1, batch_size=BATCH), seed=0, device="cpu"))
     is_ready.set()
     may_end.wait()
 
