@@ -33,6 +33,8 @@ from ray import tune  # noqa: E402
 from ray.tune.schedulers import FIFOScheduler  # noqa: E402
 from ray.tune.search import Searcher  # noqa: E402
 
+from ressearch.search.ray_access import private_session  # noqa: E402 - imports Ray
+
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
 
 
@@ -95,22 +97,23 @@ def placement(resources: Resources, available: dict[str, float]) -> tuple[int, d
 
 @contextmanager
 def _session(resources: Resources) -> Iterator[None]:
-    """Hold a Ray session open, that of this process if it has one."""
+    """Hold a Ray session open: that of this process if it has one, which is left as it is, else a private one."""
     if ray.is_initialized():
         yield
         return
     num_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ray.init(
-        num_cpus=max(num_cores, (resources.workers or 1) * resources.cpus_per_trial),
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=OBJECT_STORE_BYTES,
-    )
-    try:
-        yield
-    finally:
-        ray.shutdown()
+    with private_session():
+        ray.init(
+            num_cpus=max(num_cores, (resources.workers or 1) * resources.cpus_per_trial),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            object_store_memory=OBJECT_STORE_BYTES,
+        )
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def _trainable(config: dict[str, Any], do: TrialFunction) -> None:
