@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 import typer
 
 from ressearch import __version__, verbs
+from ressearch.messages import printable
 
 if TYPE_CHECKING:
     from ressearch.training.loop import EpochResult
@@ -61,8 +62,14 @@ def main() -> NoReturn:
 
 
 def _end(message: str) -> NoReturn:
-    print(f"ressearch: {message}", file=sys.stderr)
+    print(f"ressearch: {printable(message)}", file=sys.stderr)
     sys.exit(1)
+
+
+def _say(text: object, *, is_data: bool = False) -> None:
+    """Print on stdout; data stay as they are where no terminal would obey what is in them."""
+    is_safe = is_data and not sys.stdout.isatty()
+    print(text if is_safe else printable(str(text), keep="\n"), flush=True)
 
 
 def _version(wanted: bool) -> None:
@@ -132,7 +139,7 @@ def run(
     except KeyboardInterrupt:
         print("\nressearch: ended; the same command carries on", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(session_summary(outcome, open_study(outcome.directory)), flush=True)
+    _say(session_summary(outcome, open_study(outcome.directory)))
     if outcome.was_interrupted:
         raise typer.Exit(130)
 
@@ -156,11 +163,11 @@ def leaderboard(
     rows = verbs.leaderboard(study, top=top)
     match form:
         case "json":
-            print(forms.as_json(rows), flush=True)
+            _say(forms.as_json(rows), is_data=True)
         case "csv":
-            print(forms.as_csv(rows), flush=True)
+            _say(forms.as_csv(rows), is_data=True)
         case "md":
-            print(forms.as_markdown(rows), flush=True)
+            _say(forms.as_markdown(rows))
         case "table":
             from ressearch.report.console import new_console
             from ressearch.store.files import study_directory
@@ -193,10 +200,9 @@ def train(
     from ressearch.training.loop import TrainingError
 
     def observe(epoch: "EpochResult") -> None:
-        print(
+        _say(
             f"epoch {epoch.epoch}: val_accuracy {epoch.val_accuracy:.4f}, train_loss {epoch.train_loss:.4f}, "
-            f"{duration(epoch.seconds)}",
-            flush=True,
+            f"{duration(epoch.seconds)}"
         )
 
     try:
@@ -208,7 +214,7 @@ def train(
     except KeyboardInterrupt:
         print("\nressearch: ended; nothing was written", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}", flush=True)
+    _say(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}")
 
 
 @app.command(epilog="\b\nExample:\n  ressearch confirm cifar10 --top 3 --seeds 3 --epochs 10")
@@ -238,20 +244,20 @@ def confirm(
         if record.is_open:
             return
         accuracy = (record.measures or {}).get("test_accuracy")
-        ending = f"failed: {record.message}" if accuracy is None else f"test_accuracy {accuracy:.4f}"
-        print(f"{record.group}, seed {record.seed}: {ending}", flush=True)
+        ending = f"failed: {printable(record.message or '')}" if accuracy is None else f"test_accuracy {accuracy:.4f}"
+        _say(f"{record.group}, seed {record.seed}: {ending}")
 
     try:
         rows = verbs.confirm(study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, tell=tell)
     except KeyboardInterrupt:
         print("\nressearch: ended; the same command carries on", file=sys.stderr)
         raise typer.Exit(130) from None
-    print(f"\n{confirmation_table(rows)}", flush=True)
+    _say(f"\n{confirmation_table(rows)}")
     for row in rows:
         for failure in row.failures:
-            print(f"{row.contestant.name}: a training failed: {failure}", flush=True)
+            _say(f"{row.contestant.name}: a training failed: {printable(failure)}")
     if any(len(row.accuracies) + len(row.failures) < seeds for row in rows):
-        print("\nnot all trainings are done; the same command carries on", flush=True)
+        _say("\nnot all trainings are done; the same command carries on")
         raise typer.Exit(130)
 
 
@@ -283,7 +289,7 @@ def export(
     """
     if trial is None:
         _refuse_study(what, "export")
-    print(verbs.export(what, trial, output, format=form), flush=True)
+    _say(verbs.export(what, trial, output, format=form))
 
 
 @app.command(
@@ -341,7 +347,7 @@ def dashboard(
 ) -> None:
     """Serve the Optuna dashboard on a study: curves, parameters, attributes."""
     with verbs.dashboard(study, host=host, port=port) as server:
-        print(f"{study}: http://{host}:{server.server_port}/ (Ctrl-C ends)", flush=True)
+        _say(f"{study}: http://{host}:{server.server_port}/ (Ctrl-C ends)")
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ressearch.messages import printable
 from ressearch.search.confirm import Confirmed
 
 _COLUMNS = ("network", "params", "MACs", "lr", "weight decay", "test accuracy", "standard deviation", "seeds")
@@ -16,7 +17,7 @@ def confirmation_table(rows: Sequence[Confirmed]) -> str:
 def _cells(row: Confirmed) -> tuple[str, ...]:
     trial, recipe = row.contestant.trial, row.contestant.recipe
     return (
-        row.contestant.name,
+        printable(row.contestant.name),
         f"{trial.num_params:,}",
         f"{trial.num_macs:,}",
         f"{recipe.lr:.3g}",

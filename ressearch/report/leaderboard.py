@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.messages import printable
 from ressearch.report.formatting import duration, network, short_count
 from ressearch.store.files import LEADERBOARD
 from ressearch.store.record import TrialRecord
@@ -103,8 +104,8 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
 
 def write_leaderboard(study: StudyRecord) -> None:
     """Write leaderboard.md into the directory of a study."""
-    question = study.manifest.get("question") or ""
-    parts = [f"# Leaderboard of {study.name}", question, as_markdown(leaderboard_rows(study)), RANK]
+    question = printable(study.manifest.get("question") or "")
+    parts = [f"# Leaderboard of {printable(study.name)}", question, as_markdown(leaderboard_rows(study)), RANK]
     (study.directory / LEADERBOARD).write_text("\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -214,4 +215,4 @@ def _cell(name: str, value: Any) -> str:
         case _, float():
             return f"{value:.1f}"
         case _:
-            return " ".join(str(value).split()).replace("|", "\\|")
+            return printable(" ".join(str(value).split())).replace("|", "\\|")

@@ -17,6 +17,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from ressearch.messages import printable
+from ressearch.report.console import new_console
 from ressearch.report.formatting import duration, network
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.search.ledger import Tell
@@ -28,7 +30,7 @@ REFRESHES_PER_SECOND = 4
 
 def progress(start: Start, console: Console | None = None) -> AbstractContextManager[Tell]:
     """Show the progress of a search as long as the context is open; it gives what is to be told of every change."""
-    console = console or Console()
+    console = console or new_console()
     if not console.is_terminal or console.is_dumb_terminal:
         return _lines(start, console)
     return _live(start, console)
@@ -149,7 +151,7 @@ class Lines:
 
     def _line(self, record: TrialRecord) -> str:
         name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
-        state = f"failed: {record.message}" if record.state == "failed" else record.state
+        state = f"failed: {printable(record.message or '')}" if record.state == "failed" else record.state
         accuracy = "-" if record.val_accuracy is None else f"{record.val_accuracy:.4f}"
         size, length = f"{record.num_params:,} params", f"{record.epochs} epochs"
         return "  ".join([name, state, accuracy, size, length, duration(record.seconds), self._account()])

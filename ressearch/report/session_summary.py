@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ressearch.messages import printable
 from ressearch.report.formatting import duration, network
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.store.files import LEADERBOARD, STUDIES
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def session_summary(outcome: "Outcome", study: StudyRecord) -> str:
     """Return how a session ended, what was found, where it is and what to type next."""
-    return "\n".join(_lines(outcome, summarised(study.trials)))
+    return "\n".join(map(printable, _lines(outcome, summarised(study.trials))))
 
 
 def _lines(outcome: "Outcome", now: StudySummary) -> Iterator[str]:

@@ -57,6 +57,7 @@ def attacks() -> dict[str, str]:
     }
     ours = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     ours["RAY_py_gcs_connect_timeout_s"] = "5"
+    ours["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # or Ray would ask for this machine's other address
     tried = {
         f"{attempt} with {name}": subprocess.Popen(
             [sys.executable, "-c", STRANGER, address, attempt], env=ours | variables, stdout=subprocess.PIPE, text=True
