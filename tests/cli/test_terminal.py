@@ -97,6 +97,26 @@ def test_a_terminal_gets_no_codes_but_those_of_styles(hostile_home: Path, enviro
         assert_safe(re.sub(r"\x1b\[[\d;]*m", "", shown.replace("\r\n", "\n")))
 
 
+def test_the_live_display_shows_codes(hostile_home: Path, environment: dict[str, str]) -> None:
+    """Rich moves the cursor, hides it and clears lines; nothing else may come."""
+    command = [
+        "-m",
+        "ressearch",
+        "run",
+        f"{HOSTILE}.yaml",
+        "--trials",
+        "3",
+        "--backend",
+        "local",
+        "--study",
+        f"s{HOSTILE}",
+    ]
+    variables = environment | {"RESSEARCH_CACHE": str(hostile_home / "cache"), "PYTHONWARNINGS": "ignore"}
+    shown = on_terminal(command, hostile_home, variables)
+    assert r"sx\x1b[2J" in shown
+    assert_safe(re.sub(r"\x1b\[([\d;]*m|\d*A|\dK|\?25[lh])", "", shown).replace("\r", ""))
+
+
 def test_data_on_a_terminal_are_text_and_stay_data_elsewhere(
     hostile_home: Path, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
