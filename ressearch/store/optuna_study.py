@@ -280,8 +280,8 @@ def readable(where: str) -> Iterator[None]:
 
 
 @contextmanager
-def unchanged_by_others(where: str, number: int) -> Iterator[None]:
-    """Put into one message that somebody has changed, in mid-run, what a trial is to be written into.
+def unchanged_by_others(where: str, what: str) -> Iterator[None]:
+    """Put into one message that somebody has changed, in mid-run, what is to be written to, such as `trial 3`.
 
     Raises:
         StudyError: If the trial has ended, or it, another one, or the study has been deleted.
@@ -290,7 +290,7 @@ def unchanged_by_others(where: str, number: int) -> Iterator[None]:
         yield
     except (KeyError, UpdateFinishedTrialError, IntegrityError) as error:
         raise StudyError(
-            f"{where}: trial {number} cannot be written: somebody else has deleted or ended it, or has deleted another "
+            f"{where}: {what} cannot be written: somebody else has deleted or ended it, or has deleted another "
             "trial or the study; what is left is kept"
         ) from error
 

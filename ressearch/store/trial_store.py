@@ -208,7 +208,8 @@ class TrialStore:
 
     def keep_session(self, index: int, session: Mapping[str, Any]) -> None:
         """Keep what there is to tell of a session, plain JSON values; the first has index 0."""
-        self._opened.keep(f"{_SESSION}{index}", dict(session))
+        with unchanged_by_others(self._where, f"session {index}"):
+            self._opened.keep(f"{_SESSION}{index}", dict(session))
 
     @property
     def directions(self) -> Directions:
@@ -239,7 +240,7 @@ class TrialStore:
     def begin(self, record: TrialRecord) -> TrialRecord:
         """Add an open trial; its number must be the next one."""
         attributes = record.attributes()
-        with unchanged_by_others(self._where, record.number):
+        with unchanged_by_others(self._where, f"trial {record.number}"):
             self._opened.check_next(record.number)
             trial_id = self._opened.open(
                 record.params, self._distributions, attributes, within_limits=record.within_limits
@@ -251,7 +252,7 @@ class TrialStore:
         """Write the last epoch of an open trial, so that a killed driver leaves its curve."""
         if len(self._objectives) == 1:  # Optuna keeps no intermediate values with several objectives
             last = record.curve[-1]
-            with unchanged_by_others(self._where, record.number):
+            with unchanged_by_others(self._where, f"trial {record.number}"):
                 self._opened.report(self._trial_id(record.number), int(last["epoch"]), last["val_accuracy"])
 
     def pause(self, record: TrialRecord) -> None:
@@ -264,7 +265,7 @@ class TrialStore:
         measures = record.measures or {}
         values = [measures[name] for name in self._objectives if name in measures]
         has_values = record.state in ("complete", "pruned") and len(values) == len(self._objectives)
-        with unchanged_by_others(self._where, record.number):
+        with unchanged_by_others(self._where, f"trial {record.number}"):
             trial_id = self._trial_id(record.number)
             closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
         del self._written[record.number]
@@ -290,7 +291,7 @@ class TrialStore:
         known = self._known(record.number)
         attributes = {**record.attributes(), **more}
         changed = {name: value for name, value in attributes.items() if name not in known or known[name] != value}
-        with unchanged_by_others(self._where, record.number):
+        with unchanged_by_others(self._where, f"trial {record.number}"):
             trial_id = self._trial_id(record.number)
             self._opened.note(trial_id, changed)
         self._written[record.number] = trial_id, {**known, **changed}

@@ -92,7 +92,8 @@ def test_every_verb_refuses_a_class_without_images(
     owl.mkdir()
     try:
         with present(*(owl / name for name in files)):
-            assert call(*VERBS[verb]) == (1, "", f"ressearch: folder: {message}\n")
+            where = "photos.yaml:2: data.root: " if verb in ("check", "run") else ""
+            assert call(*VERBS[verb]) == (1, "", f"ressearch: {where}folder: {message}\n")
     finally:
         owl.rmdir()
     assert not (at_photos / "trained").exists()

@@ -256,9 +256,12 @@ def test_a_space_says_all_that_it_holds(load: Load) -> None:
     said = space.to_dict()
     assert json.loads(json.dumps(said)) == said
     assert {name.rstrip("_12") for name in said["architecture"]} == {"stages", *AXES}
-    assert (said["architecture"]["stages"], said["architecture"]["depth"]) == (2, "1 to 3")
+    assert (said["architecture"]["stages"], said["architecture"]["depth"]) == (
+        2,
+        {"int": {"low": 1, "high": 3, "step": 1, "log": False}},
+    )
     assert [said["architecture"][f"width_{stage}"] for stage in (1, 2)] == [16, 32]
-    assert said["architecture"]["se_ratio"] == "4, 8 when se is standard"
+    assert said["architecture"]["se_ratio"] == {"choice": [4, 8], "when": "se is standard"}
     assert set(said["recipe"]) == {"lr"}
     assert said["limits"] == {
         "num_params": {"min": None, "max": None},

@@ -9,8 +9,15 @@ import pytest
 
 from ressearch.store.files import DATABASE, read_manifest, write_manifest
 from ressearch.store.record import TrialRecord, best_of
+from ressearch.store.study_record import ACCURACY
 from ressearch.store.trial_store import TrialStore
 
+MANIFEST = {
+    "version": 1,
+    "seed": 0,
+    "shape": {"channels": 3, "resolution": 32, "num_classes": 10},
+    "objectives": ["val_accuracy"],
+}
 Opened = Callable[..., TrialStore]
 Running = Callable[..., TrialRecord]
 
@@ -21,7 +28,8 @@ def ended(running: Running) -> Callable[..., TrialRecord]:
 
     def make(number: int, *accuracies: float, state: str = "complete", **fields: Any) -> TrialRecord:
         curve = tuple({"epoch": epoch, "val_accuracy": value} for epoch, value in enumerate(accuracies, start=1))
-        return running(number, state=state, curve=curve, **fields)
+        measures = {"val_accuracy": accuracies[-1]}
+        return running(number, state=state, curve=curve, **{"measures": measures, **fields})
 
     return make
 
@@ -29,12 +37,12 @@ def ended(running: Running) -> Callable[..., TrialRecord]:
 def test_the_best_has_the_highest_accuracy_at_its_last_epoch(ended: Callable[..., TrialRecord]) -> None:
     fell, rose = ended(0, 0.9, 0.5), ended(1, 0.1, 0.6)
     assert (fell.val_accuracy, rose.val_accuracy) == (0.5, 0.6)
-    assert best_of([fell, rose]) == best_of([rose, fell]) == rose
+    assert best_of([fell, rose], ACCURACY) == best_of([rose, fell], ACCURACY) == rose
 
 
 def test_of_equals_the_earlier_one_is_the_best(ended: Callable[..., TrialRecord]) -> None:
     trials = [ended(number, 0.5) for number in range(3)]
-    assert best_of(trials) == best_of(reversed(trials)) == trials[0]
+    assert best_of(trials, ACCURACY) == best_of(reversed(trials), ACCURACY) == trials[0]
 
 
 @pytest.mark.parametrize(
@@ -50,8 +58,8 @@ def test_of_equals_the_earlier_one_is_the_best(ended: Callable[..., TrialRecord]
 )
 def test_nothing_else_is_compared(fields: dict[str, Any], ended: Callable[..., TrialRecord]) -> None:
     other = ended(0, 0.99, **fields)
-    assert best_of([other]) is None
-    assert best_of([other, ended(1, 0.1)]) == ended(1, 0.1)
+    assert best_of([other], ACCURACY) is None
+    assert best_of([other, ended(1, 0.1)], ACCURACY) == ended(1, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -106,13 +114,13 @@ def test_a_reader_in_the_middle_of_reading_keeps_nobody_from_writing(opened: Ope
 def test_whoever_reads_the_manifest_while_it_is_written_anew_reads_the_old_one(opened: Opened) -> None:
     """So that a process that is killed while it writes leaves a whole file."""
     directory = opened().directory
-    write_manifest(directory, {"version": 1, "sessions": []})
+    write_manifest(directory, MANIFEST)
     path = next(directory.glob("*.json"))
     before = path.read_text()
     with path.open() as reader:
-        write_manifest(directory, {"version": 1, "sessions": [{"num_trials": 5}]})
+        write_manifest(directory, {**MANIFEST, "question": "Another?"})
         assert reader.read() == before
-    assert read_manifest(directory)["sessions"] == [{"num_trials": 5}]
+    assert read_manifest(directory)["question"] == "Another?"
     assert list(directory.glob("*.json")) == [path]
     assert not [each for each in directory.iterdir() if "partial" in each.name]
 
