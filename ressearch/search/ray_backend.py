@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
 
 from ressearch import ending
@@ -44,6 +45,8 @@ from ray import cloudpickle  # noqa: E402
 from ressearch.search.ray_access import private_session  # noqa: E402 - imports Ray
 
 OBJECT_STORE_BYTES = 100 * 2**20  # only small messages travel through it
+SERVERS = ("gcs_server", "raylet")
+"""Processes of Ray without which nothing goes on."""
 GRACE = 4.0
 """Seconds that trials have, after a signal, to deliver the result of their last epoch."""
 
@@ -61,8 +64,8 @@ def run_on_ray(work: Work, do: TrialFunction) -> None:
     """
     bridge = Bridge(work)
     try:
-        with ending.held(), _driver(work.resources, do) as connection:
-            lost = _serve(connection, bridge)
+        with ending.held(), _driver(work.resources, do) as (connection, pid):
+            lost = _serve(connection, bridge, pid)
             if lost and not _signal_follows():
                 raise StudyError(
                     f"Ray's {lost} has ended, killed from outside or for want of memory; the same command carries on"
@@ -78,8 +81,11 @@ def _signal_follows() -> bool:
 
 
 @contextmanager
-def _driver(resources: Resources, do: TrialFunction) -> Iterator[Connection]:
-    """Start the process that drives Ray; in the end nothing is left of it, and of what it has started."""
+def _driver(resources: Resources, do: TrialFunction) -> Iterator[tuple[Connection, int]]:
+    """Start the process that drives Ray; in the end nothing is left of it, and of what it has started.
+
+    Gives the pipe to it, and the id of the process below which all others are.
+    """
     ours, theirs = Pipe()
     address = ray.get_runtime_context().gcs_address if ray.is_initialized() else None
     driver = [sys.executable, "-P", "-m", "ressearch.search.ray_driver", str(theirs.fileno())]
@@ -96,15 +102,15 @@ def _driver(resources: Resources, do: TrialFunction) -> Iterator[Connection]:
     try:
         with suppress(OSError):  # it has ended already: the first answer will not come
             ours.send((resources, cloudpickle.dumps(do), address))
-        yield ours
+        yield ours, guarded.pid
     finally:
         ours.close()
         with suppress(subprocess.TimeoutExpired):
             guarded.communicate(timeout=ending.LIMIT)  # closes its input, which ends it
 
 
-def _serve(connection: Connection, bridge: "Bridge") -> str | None:
-    """Answer the driver until all is done, or a signal has come and nothing is worth waiting for.
+def _serve(connection: Connection, bridge: "Bridge", pid: int) -> str | None:
+    """Answer the driver, below process `pid`, until all is done, or a signal has come and nothing is worth waiting for.
 
     Returns:
         What has ended of Ray before that, None if nothing.
@@ -113,12 +119,14 @@ def _serve(connection: Connection, bridge: "Bridge") -> str | None:
         ValueError: If Ray cannot be used.
     """
     with ExitStack() as stack:
-        deaths: Mapping[int, str] = {}
+        deaths: dict[int, str] = {}
+        is_starting = True
         while not _is_over(bridge):
+            if is_starting:  # Ray itself would wait half a minute for a server that has died by then
+                _watch_servers(pid, deaths, stack)
             match _message(connection, deaths):
-                case ("started", processes):
-                    deaths = stack.enter_context(_deaths(processes))
                 case ("ask", name, arguments):
+                    is_starting = False
                     answer = getattr(bridge, name)(*arguments)
                     with suppress(ConnectionError):  # the next message is its end
                         connection.send(answer)
@@ -143,16 +151,21 @@ def _message(connection: Connection, deaths: Mapping[int, str]) -> tuple[Any, ..
         return "lost", "driver"
 
 
-@contextmanager
-def _deaths(processes: Mapping[str, int]) -> Iterator[dict[int, str]]:
-    """Give file descriptors that become readable when processes end, with the processes' names; Linux has them."""
-    with ExitStack() as stack:
-        descriptors = {}
-        for name, pid in processes.items() if hasattr(os, "pidfd_open") else ():
-            descriptor = os.pidfd_open(pid)
-            stack.callback(os.close, descriptor)
-            descriptors[descriptor] = name
-        yield descriptors
+def _watch_servers(pid: int, deaths: dict[int, str], stack: ExitStack) -> None:
+    """Add file descriptors that become readable when Ray's servers below a process end; Linux has them.
+
+    Args:
+        pid: Of the process.
+        deaths: Names of the servers by file descriptor.
+        stack: Closes the descriptors.
+    """
+    for each in warden.descendants(pid) if hasattr(os, "pidfd_open") else ():
+        with suppress(OSError):  # it has ended meanwhile
+            name = Path(f"/proc/{each}/comm").read_text().strip()
+            if name in SERVERS and name not in deaths.values():
+                descriptor = os.pidfd_open(each)
+                deaths[descriptor] = name
+                stack.callback(os.close, descriptor)
 
 
 def _is_over(bridge: "Bridge") -> bool:

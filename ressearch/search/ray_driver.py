@@ -50,7 +50,6 @@ def main() -> None:
         if address:
             ray.init(address, log_to_driver=False, logging_level="ERROR")
         with session(resources):
-            link.tell("started", _processes())
             _run(link, resources, do)
             if address:
                 ray.shutdown()
@@ -59,12 +58,6 @@ def main() -> None:
     except Exception as error:
         message = str(error) if isinstance(error, ValueError) else f"Ray cannot be used: {error!r}".splitlines()[0]
         link.tell("refused", message)
-
-
-def _processes() -> dict[str, int]:
-    """Return the processes of Ray, started here, without which nothing goes on: ids by name."""
-    started = ray._private.worker.global_worker.node.all_processes
-    return {name: started[name][0].process.pid for name in ("gcs_server", "raylet") if name in started}
 
 
 def _run(link: Link, resources: Resources, do: bytes) -> None:

@@ -92,11 +92,20 @@ def _kill_all(process: "subprocess.Popen[bytes]") -> None:
     process.kill()
     process.wait()
     deadline = time.monotonic() + _KILL_SECONDS
-    while (left := descendants(os.getpid())) and time.monotonic() < deadline:
-        for pid in left:
+    while _has_children() and time.monotonic() < deadline:
+        for pid in descendants(os.getpid()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
+
+
+def _has_children() -> bool:
+    """Tell what /proc cannot: it is read piece by piece, and a process may start others meanwhile."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass  # it has ended
+        return True
+    return False
 
 
 if __name__ == "__main__":
