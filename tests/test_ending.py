@@ -18,9 +18,14 @@ SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
 
 @pytest.fixture(autouse=True)
 def _handlers_stay() -> Iterator[None]:
-    before = [signal.getsignal(signum) for signum in SIGNALS]
-    yield
-    assert [signal.getsignal(signum) for signum in SIGNALS] == before
+    """Nothing is ignored at first, whatever a shell's background or nohup has said; handlers are brought back."""
+    outside = [signal.signal(signum, signal.SIG_DFL) for signum in SIGNALS]
+    try:
+        yield
+        assert [signal.getsignal(signum) for signum in SIGNALS] == [signal.SIG_DFL] * len(SIGNALS)
+    finally:
+        for signum, handler in zip(SIGNALS, outside, strict=True):
+            signal.signal(signum, handler)
 
 
 @pytest.mark.parametrize("signum", SIGNALS)
