@@ -91,13 +91,13 @@ class OptunaSampler(Sampler):
         if copy_id is None:
             return
         if record.reason in INFRASTRUCTURE:
-            self._copy.close(copy_id, TrialState.FAIL, None, {})
+            self._copy.close(copy_id, TrialState.FAIL, None)
             return
         self._num_learned += 1
         state, values = self._outcome(record)
         for epoch, value in self._intermediate(record).items():
             self._copy.report(copy_id, epoch, value)
-        self._copy.close(copy_id, state, values, {})
+        self._copy.close(copy_id, state, values)
 
     def restore(self, records: Iterable[TrialRecord]) -> None:
         """Add all trials that ended for a reason of their own."""

@@ -100,7 +100,7 @@ def run_session(
         changes = check_terms(directory, experiment)
         images = prepare(experiment.images, seed=experiment.seed)
         with ending.held():
-            _open(store, experiment, images)
+            _open(directory, store, experiment, images)
         ledger = Ledger(store)
         search = Search(experiment, ledger, images, target=target)
         started = time.time()
@@ -184,14 +184,14 @@ def _target(experiment: Experiment, trials: int | None) -> int:
     return target
 
 
-def _open(store: TrialStore, experiment: Experiment, images: Prepared) -> None:
+def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Prepared) -> None:
     """Open the store for writing, and keep what the experiment says.
 
     Raises:
         StudyError: If the study was begun with other images.
     """
     prints = {"train": fingerprint(images)}
-    check_images(store.directory, prints)
+    check_images(directory, prints)
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
     kept = {split: each.to_dict() for split, each in prints.items()}
     store.open(directions_of(experiment.objectives), domains, experiment.terms(), kept)

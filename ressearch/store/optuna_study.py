@@ -188,11 +188,8 @@ class OptunaStudy:
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial_id, name, value)
 
-    def close(
-        self, trial_id: int, state: TrialState, values: Sequence[float] | None, attributes: Mapping[str, Any]
-    ) -> FrozenTrial:
-        """Write all attributes, then the state, since a finished trial can no longer be changed; return the trial."""
-        self.note(trial_id, attributes)
+    def close(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
+        """Write the state of a trial, which can no longer be changed afterwards; return the trial."""
         self._storage.set_trial_state_values(trial_id, state, values)
         return self._storage.get_trial(trial_id)
 

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
 import filelock
 from optuna.distributions import BaseDistribution
-from optuna.trial import FrozenTrial, TrialState
 
 from ressearch.ranking import Directions
 from ressearch.space import Domain
@@ -27,6 +25,7 @@ from ressearch.store.files import (
     read_manifest,
     weights_file,
 )
+from ressearch.store.frozen_trial import PAUSED, STATES, record_of
 from ressearch.store.optuna_study import (
     PART,
     OptunaStudy,
@@ -38,25 +37,13 @@ from ressearch.store.optuna_study import (
     unchanged_by_others,
 )
 from ressearch.store.reading import ReadingStorage
-from ressearch.store.record import OPTUNAS_OWN, State, TrialRecord
+from ressearch.store.record import TrialRecord
 from ressearch.store.snapshot import UnusableError, held
 
 SCHEMA = 2
 """Version of the attributes of trials and studies; 1 called baselines ancestors and kept no measures."""
 
-_STATES: dict[State, TrialState] = {
-    "complete": TrialState.COMPLETE,
-    "pruned": TrialState.PRUNED,
-    "failed": TrialState.FAIL,
-    "running": TrialState.RUNNING,
-    "paused": TrialState.RUNNING,
-}
-_NAMES: dict[TrialState, State] = {state: name for name, state in _STATES.items() if name != "paused"}
-_NAMES[TrialState.WAITING] = "running"
-_PAUSED = "paused"
 _SESSION = "session "
-_FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
-_REQUIRED = frozenset(spec.name for spec in fields(TrialRecord) if spec.default is MISSING) - OPTUNAS_OWN
 
 
 class TrialStore:
@@ -257,17 +244,17 @@ class TrialStore:
 
     def pause(self, record: TrialRecord) -> None:
         """Keep whether an open trial waits for its scheduler, so that the next session can continue it."""
-        self._write(record, {_PAUSED: record.state == "paused"})
+        self._write(record, {PAUSED: record.state == "paused"})
 
     def close(self, record: TrialRecord) -> TrialRecord:
         """Write how a trial has ended, and drop its checkpoint; return it as it is read from now on."""
-        self._write(record, {_PAUSED: False} if _PAUSED in self._known(record.number) else {})
+        self._write(record, {PAUSED: False} if PAUSED in self._known(record.number) else {})
         measures = record.measures or {}
         values = [measures[name] for name in self._objectives if name in measures]
         has_values = record.state in ("complete", "pruned") and len(values) == len(self._objectives)
         with unchanged_by_others(self._where, f"trial {record.number}"):
             trial_id = self._trial_id(record.number)
-            closed = self._opened.close(trial_id, _STATES[record.state], values if has_values else None, {})
+            closed = self._opened.close(trial_id, STATES[record.state], values if has_values else None)
         del self._written[record.number]
         self.checkpoint_file(record.number).unlink(missing_ok=True)
         for partial in self.weights_file(record.number).parent.glob(".*.partial"):
@@ -361,41 +348,3 @@ def _limits(terms: Mapping[str, Any]) -> Limits | None:
         return None
     bounds = {name: Bounds(terms[f"limits.{name}.min"], terms[f"limits.{name}.max"]) for name in LIMITED}
     return Limits(**bounds)
-
-
-def record_of(trial: FrozenTrial) -> TrialRecord:
-    """Read one trial of the storage.
-
-    Raises:
-        UnusableError: If it was not written by this program.
-        ValueError: If it is damaged.
-    """
-    attributes = dict(trial.user_attrs)
-    if "ancestor" in attributes:  # what schema 1 called it
-        attributes["baseline"] = attributes.pop("ancestor")
-    is_paused = trial.state == TrialState.RUNNING and attributes.get(_PAUSED, False)
-    curve = attributes.pop("curve", None) or [
-        {"epoch": epoch, "val_accuracy": value} for epoch, value in sorted(trial.intermediate_values.items())
-    ]
-    values: dict[str, Any] = {name: value for name, value in attributes.items() if name in _FIELDS}
-    if missing := _REQUIRED - values.keys():
-        raise UnusableError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
-    record = TrialRecord(
-        number=trial.number,
-        state="paused" if is_paused else _NAMES[trial.state],
-        params=trial.params,
-        curve=tuple(curve),
-        started=trial.datetime_start.timestamp() if trial.datetime_start else None,
-        ended=trial.datetime_complete.timestamp() if trial.datetime_complete else None,
-        **values,
-    )
-    if fault := record.fault():
-        raise ValueError(f"trial {trial.number}: {fault}")
-    return record if record.measures is not None or record.is_open else replace(record, measures=_measures(record))
-
-
-def _measures(record: TrialRecord) -> dict[str, float]:
-    """Return the measures of a trial of schema 1."""
-    names = ("val_accuracy", "num_params", "num_macs", "num_activations", "seconds")
-    values = {name: getattr(record, name) for name in names}
-    return {name: float(value) for name, value in values.items() if value is not None}
