@@ -28,7 +28,11 @@ class Fingerprint:
         if resized := [name for name in now if now[name] != was[name]]:
             first, more = resized[0], f", and {len(resized) - 1} more classes changed" if len(resized) > 1 else ""
             return f"class {first!r} has {now[first]:,} images, and had {was[first]:,}{more}"
-        return None if self.digest == earlier.digest else "some have other pixels; their classes and numbers are equal"
+        return (
+            None
+            if self.digest == earlier.digest
+            else "some have other pixels or labels; their classes and numbers are equal"
+        )
 
 
 def change_of_images(now: Mapping[str, Fingerprint], was: Mapping[str, Mapping[str, Any]]) -> str | None:

@@ -66,8 +66,8 @@ CHANGED_IMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
     "new class": (lambda root: photos(root / "dog", 12, 9), "class 'dog' is new"),
     "more photos": (lambda root: photos(root / "bee", 20, 9), "class 'bee' has 32 images, and had 12"),
     "one photo less": (lambda root: (root / "ant" / "0-0.png").unlink(), "class 'ant' has 11 images, and had 12"),
-    "another photo": (repaint, "some have other pixels; their classes and numbers are equal"),
-    "swapped classes": (swap, "some have other pixels; their classes and numbers are equal"),
+    "another photo": (repaint, "some have other pixels or labels; their classes and numbers are equal"),
+    "swapped classes": (swap, "some have other pixels or labels; their classes and numbers are equal"),
 }
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from ressearch.training.data import Prepared, load, prepare
+from ressearch.training.data import Prepared, fingerprint, load, prepare
+from ressearch.training.fingerprint import Fingerprint
 from ressearch.training.source import Source
 
 PREPARE = "cache.ensure_cached(Source(), 'train', cache_dir)"
@@ -168,3 +169,28 @@ def test_a_file_that_changes_without_changing_its_size_is_decoded_again(tmp_path
         os.utime(file, (2_000_000_000, 2_000_000_000))  # clocks are coarse
     second = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
     assert (first.train_images[:].max(), second.train_images[:].max()) == (20, 200)
+
+
+def test_the_same_pixels_under_other_labels_are_other_images(tmp_path: Path) -> None:
+    import io
+
+    import pyarrow
+    import pyarrow.parquet
+    from PIL import Image
+
+    def print_of(name: str, labels: list[int]) -> Fingerprint:
+        cells = []
+        for shade in range(4):
+            Image.new("L", (32, 32), 50 * shade).save(cell := io.BytesIO(), "PNG")
+            cells.append(cell.getvalue())
+        pyarrow.parquet.write_table(pyarrow.table({"img": cells, "label": labels}), tmp_path / name)
+        source = Source(name="parquet", root=tmp_path / name)
+        return fingerprint(prepare(source, seed=0, cache_dir=tmp_path / "cache"))
+
+    first, again, other = (
+        print_of("a.parquet", [0, 0, 1, 1]),
+        print_of("b.parquet", [0, 0, 1, 1]),
+        print_of("c.parquet", [0, 1, 0, 1]),
+    )
+    assert again.change_since(first) is None
+    assert other.change_since(first) == "some have other pixels or labels; their classes and numbers are equal"
