@@ -15,6 +15,7 @@ from PIL import Image
 from ressearch.experiment import Experiment, load_experiment
 from ressearch.search.contract import TrialFunction, TrialSpec
 from ressearch.search.local_backend import run_in_process
+from ressearch.search.restore import restated
 from ressearch.search.session import run_session
 from ressearch.store.files import StudyError, database_url
 from ressearch.store.study_record import StudyRecord, open_study
@@ -162,6 +163,20 @@ def test_looser_limits_and_more_choices_are_accepted_and_recorded(
     path.write_text(text)
     with pytest.raises(StudyError, match=r" is .*, and was "):
         search(path, scripted(by_width), trials=20)
+
+
+def test_earlier_trials_are_points_of_the_wider_space(write_space: WriteSpace, scripted: Scripted, search: Run) -> None:
+    """So that samplers learn from them, and know their duplicates."""
+    path = write_space()
+    trials = search(path, scripted(by_width), trials=3).trials
+    wider = path.read_text().replace("  stem_width: 8", "  stem_width: {choice: [4, 8]}")
+    path.write_text(wider.replace("lr: 0.1", "lr: {choice: [0.1, 0.2]}"))
+    experiment = load_experiment(path)
+    for trial in trials:
+        now = restated(experiment, trial)
+        assert now.params == {**trial.params, "stem_width": 8, "lr": 0.1}
+        assert now.candidate_id == experiment.candidate(now.params).id != trial.candidate_id
+        assert restated(experiment, now) == now
 
 
 TIGHTER = {
