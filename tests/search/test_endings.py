@@ -166,7 +166,7 @@ def test_a_killed_driver_and_warden_leave_no_worker(running: Run) -> None:
     assert running.process.wait(timeout=60) == 1
     assert running.said.startswith("refused: Ray's ")  # its driver, or a process that the kernel has ended with it
     assert running.said.count("\n") == 1
-    _wait_until(lambda: not list(_marked(running.mark)), seconds=20)
+    _wait_until(lambda: not list(_marked(running.mark)), seconds=60)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from ressearch.store.files import DATABASE
@@ -109,6 +110,9 @@ def test_a_transaction_that_was_cut_off_is_undone_in_the_copy_only(
 
 def test_who_may_not_write_reads_all_the_same(killed: Path) -> None:
     best_of_study(killed)  # what is imported late may be out of reach afterwards
+    home = Path(optuna.__file__).resolve()
+    if os.geteuid() == 0 and not all(path.stat().st_mode & 0o001 for path in home.parents):
+        pytest.skip(f"another user cannot read the packages below {home.parent}")
     with read_only(killed):
         assert best_of_study(killed) == (2, 0.875)
 
