@@ -9,7 +9,9 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -206,3 +208,13 @@ def run_session_in_process(path: Path, do: Callable[[TrialSpec], Iterator[Progre
     from ressearch.experiment import load_experiment
 
     run_session(load_experiment(path), path.parent / "study", partial(run_in_process, do=do), trials=4)
+
+
+def test_the_end_of_rays_driver_alone_is_no_end_of_the_work() -> None:
+    """Where Ray's servers live on, only the closed pipe tells."""
+    from ressearch.search.ray_backend import Bridge, _serve
+
+    ours, theirs = Pipe()
+    theirs.close()
+    work: Any = None  # nobody asks it for anything
+    assert _serve(ours, Bridge(work), os.getpid()) == "driver"
