@@ -48,7 +48,9 @@ MAY_IMPORT: dict[str, set[str]] = {
         "training.sources",
     },
 }
-EVERYWHERE = {"__version__", "ending", "images", "messages", "ranking"}
+ALL = {*MAY_IMPORT}
+MAY_IMPORT |= {"verbs": {"verbs", *ALL}, "cli": {"cli", "verbs", *ALL}}
+EVERYWHERE = {"__version__", "ending", "images", "messages", "noise", "ranking"}
 ALONE_KNOW: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "optuna": {"store", "samplers"},
@@ -57,7 +59,7 @@ ALONE_KNOW: dict[str, set[str]] = {
     "torch": {"training", "model", "search", "packaging", "reference"},
     "yaml": {"space", "packaging"},
     "rich": {"report", "reference"},
-    "typer": {"cli.py"},
+    "typer": {"cli"},
 }
 """The rooms in which a package of others is imported."""
 HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow", "sqlalchemy")

@@ -18,7 +18,7 @@ from ressearch.store.optuna_study import readable, writable
 from ressearch.store.record import BREAKDOWNS, TrialRecord, ranked
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, fingerprint, prepare
+from ressearch.training.data import Prepared, counted, fingerprint, prepare
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
@@ -74,6 +74,7 @@ class Confirmation:
         self.num_workers = 0
         self._ledger = ledger
         self._images, self._test = images, test
+        self._counts = counted(images)
         done = {(record.group, record.seed) for record in ledger.records.values() if record.is_finished}
         pairs = ((contestant, seed) for seed in seeds for contestant in contestants)
         self._waiting = deque(pair for pair in pairs if (pair[0].name, pair[1]) not in done)
@@ -91,6 +92,8 @@ class Confirmation:
             params={},
             recipe=asdict(contestant.recipe),
             seed=seed,
+            num_images=self._counts.train,
+            num_val_images=self._counts.val,
             group=contestant.name,
         )
         self._ledger.begin(record)

@@ -3,7 +3,6 @@
 from collections import deque
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
 
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import Trained, measured
@@ -14,9 +13,7 @@ from ressearch.search.ledger import Ledger
 from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
-
-if TYPE_CHECKING:
-    from ressearch.training.data import Prepared
+from ressearch.training.data import Prepared, counted
 
 MAX_RETRIES = 2
 """Times that a candidate is trained again after a breakdown; after a third one it is given up."""
@@ -34,7 +31,7 @@ class Search:
         exhausted: Nothing new was found.
     """
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, images: "Prepared", *, target: int) -> None:
+    def __init__(self, experiment: Experiment, ledger: Ledger, images: Prepared, *, target: int) -> None:
         records = ledger.records
         self.resources = experiment.session.resources
         self.num_workers = 0
@@ -45,6 +42,7 @@ class Search:
         self.candidates.restore(records.values())
         self._experiment = experiment
         self._images = images
+        self._counts = counted(images)
         self._rule = restored_rule(experiment, records.values())
         self._waiting = deque(waiting_trials(experiment, records, MAX_RETRIES))
         self._resuming: deque[int] = deque()
@@ -131,6 +129,8 @@ class Search:
             **asdict(candidate.cost),
             within_limits=experiment.space.limits.allow(candidate.cost),
             seed=trial_seed(experiment.seed, number) if waiting.seed is None else waiting.seed,
+            num_images=self._counts.train,
+            num_val_images=self._counts.val,
             baseline=waiting.baseline,
             retry_of=waiting.retry_of,
         )

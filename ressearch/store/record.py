@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
+from ressearch.noise import std_error
 from ressearch.ranking import Directions, Point, oriented, ranks
 from ressearch.training.recipe import Recipe
 
@@ -44,6 +45,10 @@ class TrialRecord:
     num_activations: int
     within_limits: bool
     seed: int
+    num_images: int | None = None
+    """Images that train; None where an earlier version did not write it."""
+    num_val_images: int | None = None
+    """Images that validate."""
     baseline: str | None = None
     """Its name, for a network of the literature that is trained for comparison."""
     retry_of: int | None = None
@@ -67,6 +72,13 @@ class TrialRecord:
     def val_accuracy(self) -> float | None:
         """Validation accuracy of the last epoch, the one declared meaning of a trial's score."""
         return self.curve[-1]["val_accuracy"] if self.curve else None
+
+    @property
+    def std_error(self) -> float | None:
+        """Standard error of the validation accuracy, None where the number of images is unknown."""
+        if self.val_accuracy is None or self.num_val_images is None:
+            return None
+        return std_error(self.val_accuracy, self.num_val_images)
 
     @property
     def epochs(self) -> int:

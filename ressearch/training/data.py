@@ -3,7 +3,7 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -29,6 +29,13 @@ class Prepared:
     source: Source
     seed: int
     split: Split
+
+
+class Counts(NamedTuple):
+    """Number of images that train, and that validate."""
+
+    train: int
+    val: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +114,12 @@ def fingerprint(prepared: Prepared) -> Fingerprint:
     cached = open_cached(prepared.directory)
     counts = np.bincount(cached.labels, minlength=len(cached.class_names)).tolist()
     return Fingerprint(class_names=cached.class_names, num_images=counts, digest=cached.digest)
+
+
+def counted(prepared: Prepared) -> Counts:
+    """Count the images that train, and that validate; `prepared` holds a training split."""
+    cached = open_cached(prepared.directory)
+    return Counts(*map(len, divide(cached.labels, cached.class_names, prepared.source, prepared.seed)))
 
 
 def load(prepared: Prepared, device: torch.device | str) -> Images:

@@ -1,16 +1,17 @@
 """How a network is trained: optimizer, schedule, augmentation. No torch."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-ScheduleName = Literal["cosine", "one_cycle"]
+ScheduleName = Literal["cosine", "one_cycle", "step_he2016", "step_wrn"]
 SCHEDULE_NAMES: tuple[ScheduleName, ...] = get_args(ScheduleName)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Settings of one training: SGD with Nesterov momentum on cross-entropy.
+    """Settings of one training: SGD with momentum on cross-entropy.
 
     Raises:
         ValueError: If a field is out of its range.
@@ -26,16 +27,23 @@ class Recipe:
     """Peak learning rate, reached after the warm-up."""
 
     momentum: float = 0.9
-    """Nesterov momentum."""
+    """Of SGD; 0 is off."""
+
+    nesterov: bool = True
+    """Whether the momentum is Nesterov's."""
 
     weight_decay: float = 5e-4
-    """L2 penalty on weights; norms and biases have none."""
+    """L2 penalty on weights."""
+
+    decay_norms: bool = False
+    """Whether the scales and shifts of norms, and biases, have the penalty, too."""
 
     schedule: ScheduleName = "cosine"
-    """cosine (linear warm-up, then half a cosine to 0) or one_cycle (Smith & Topin 2018)."""
+    """cosine (half a cosine to 0), one_cycle (Smith & Topin 2018), step_he2016 (a tenth after half of the epochs, and
+    again after three quarters), or step_wrn (a fifth after 30, 60 and 80 % of the epochs)."""
 
     warmup_epochs: float = 0.5
-    """Epochs of linear warm-up before the cosine; one_cycle has its own and ignores it."""
+    """Epochs of linear warm-up before the schedule; one_cycle has its own and ignores it."""
 
     label_smoothing: float = 0.0
     """Share of the target that is spread over all classes."""
@@ -50,6 +58,10 @@ class Recipe:
     cutout: int = 0
     """Side length of a black square at a random place, in pixels of a 32-pixel image. 0 is off."""
 
+    ema_decay: float = 0.0
+    """Decay per step of an exponential moving average of the weights, which is what is validated, tested and kept;
+    it is smaller in the first steps. 0 is off."""
+
     def __post_init__(self) -> None:
         if self.schedule not in SCHEDULE_NAMES:
             raise ValueError(f"schedule: got {self.schedule!r}, expected one of {', '.join(SCHEDULE_NAMES)}")
@@ -60,10 +72,45 @@ class Recipe:
             raise ValueError(f"lr > 0 must hold, got {self.lr}")
         if not 0 <= self.weight_decay < math.inf:
             raise ValueError(f"weight_decay >= 0 must hold, got {self.weight_decay}")
-        for name in ("momentum", "label_smoothing"):
+        for name in ("momentum", "label_smoothing", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"0 <= {name} < 1 must hold, got {getattr(self, name)}")
         if not 0 <= self.warmup_epochs < self.epochs:
             raise ValueError(
                 f"0 <= warmup_epochs < epochs must hold, got {self.warmup_epochs} with epochs={self.epochs}"
             )
+
+
+HE2016 = Recipe(
+    epochs=182,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=1e-4,
+    decay_norms=True,
+    schedule="step_he2016",
+    warmup_epochs=0,
+)
+"""He et al. 2016, arXiv:1512.03385, section 4.2: 64,000 steps of 128 of 45,000 images are 182 epochs."""
+
+WRN = Recipe(
+    epochs=200,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    decay_norms=True,
+    schedule="step_wrn",
+    warmup_epochs=0,
+)
+"""Zagoruyko & Komodakis 2016, arXiv:1605.07146, section 3; crops are filled with black here, with reflections there."""
+
+FAST = Recipe(epochs=20, lr=0.4, schedule="one_cycle", label_smoothing=0.1, ema_decay=0.998)
+"""A few epochs: one cycle (Smith & Topin 2018, arXiv:1708.07120), label smoothing (Szegedy et al. 2016,
+arXiv:1512.00567), average of the weights (Polyak & Juditsky 1992; its decay as in Tarvainen & Valpola 2017,
+arXiv:1703.01780)."""
+
+RECIPES: Mapping[str, Recipe] = {"he2016": HE2016, "wrn": WRN, "fast": FAST}
+"""Recipes by name."""

@@ -15,6 +15,10 @@ def lr_at(step: int, *, num_steps: int, peak: float, schedule: ScheduleName, war
             return peak * warmup_cosine(step, num_steps, warmup_steps)
         case "one_cycle":
             return peak * one_cycle(step / num_steps)
+        case "step_he2016":
+            return peak * steps(step, num_steps, warmup_steps, factor=0.1, milestones=(0.5, 0.75))
+        case "step_wrn":
+            return peak * steps(step, num_steps, warmup_steps, factor=0.2, milestones=(0.3, 0.6, 0.8))
 
 
 def warmup_cosine(step: int, num_steps: int, warmup_steps: int) -> float:
@@ -26,6 +30,13 @@ def warmup_cosine(step: int, num_steps: int, warmup_steps: int) -> float:
         return (step + 1) / (warmup_steps + 1)
     progress = (step - warmup_steps) / (num_steps - warmup_steps)
     return 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def steps(step: int, num_steps: int, warmup_steps: int, *, factor: float, milestones: tuple[float, ...]) -> float:
+    """Linear rise over `warmup_steps`, then a level that is multiplied by a factor at some shares of the steps."""
+    if step < warmup_steps:
+        return (step + 1) / (warmup_steps + 1)
+    return factor ** sum(step >= share * num_steps for share in milestones)
 
 
 def one_cycle(progress: float) -> float:

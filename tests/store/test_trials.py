@@ -39,6 +39,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "num_macs": {"num_macs": 10**13},
     "num_activations": {"num_activations": 3},
     "seed": {"seed": 2**32 - 1},
+    "num_images": {"num_images": 45_000},
+    "num_val_images": {"num_val_images": 5_000},
 }
 """A value other than the usual one for every field that has it from the beginning; the others are tested by name."""
 

@@ -1,0 +1,121 @@
+"""Commands on search spaces and studies."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from ressearch import ending, verbs
+from ressearch.cli.application import Space, Study, app, interrupted, say
+
+
+@app.command(epilog="\b\nExample:\n  ressearch check search_spaces/cifar10.yaml --samples 5000")
+def check(
+    space: Space,
+    samples: Annotated[int, typer.Option(min=1, metavar="N", help="Points of the space to look at.")] = 2000,
+) -> None:
+    """Check a search space.
+
+    Prints its axes, its size, the share of feasible points, their parameters and MACs, and why points are refused.
+    """
+    from ressearch.experiment import load_experiment
+    from ressearch.report.check_table import check_table
+    from ressearch.report.console import new_console
+
+    loaded = load_experiment(space)
+    new_console().print(check_table(loaded, verbs.check(loaded, samples=samples)))
+
+
+@app.command(epilog="\b\nExample:\n  ressearch run search_spaces/quickstart.yaml --trials 16")
+def run(
+    space: Space,
+    trials: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Finished trials in the end, earlier sessions included; the budget of SPACE if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STUDY", help="Directory of the study, or a name under trials/; the name of SPACE if left out."
+        ),
+    ] = None,
+    backend: Annotated[
+        Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
+    ] = "ray",
+) -> None:
+    """Search a space on real images.
+
+    The same command again carries on where a run has stopped, and a higher --trials extends it. The leaderboard and
+    the best network are written into the study.
+
+    Ctrl-C, SIGTERM and SIGHUP save and end within ten seconds, with exit code 130, 143 and 129: a trial that has
+    trained its last epoch is kept, the others are trained again. Signals that follow change nothing.
+    """
+    from ressearch.report.live import progress
+    from ressearch.report.session_summary import session_summary
+    from ressearch.store.study_record import open_study
+
+    try:
+        outcome = verbs.run(space, trials=trials, study=study, backend=backend, observe=progress)
+    except KeyboardInterrupt:
+        interrupted()
+    say(session_summary(outcome, open_study(outcome.directory)))
+    if outcome.was_interrupted:
+        raise typer.Exit(ending.exit_code())
+
+
+@app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")
+def leaderboard(
+    study: Study,
+    form: Annotated[
+        Literal["table", "json", "csv", "md"], typer.Option("--format", help="Form of the output.")
+    ] = "table",
+    top: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Show so many rows only.", show_default=False)
+    ] = None,
+) -> None:
+    """Rank the trials of a study.
+
+    Rank counts trials that finished at full length within the limits, by validation accuracy at the last epoch. With
+    several objectives the front comes first: the trials that no other dominates; front 2 are those that only these
+    dominate, and so on.
+    """
+    from ressearch.report import leaderboard as forms
+
+    rows = verbs.leaderboard(study, top=top)
+    match form:
+        case "json":
+            say(forms.as_json(rows), is_data=True)
+        case "csv":
+            say(forms.as_csv(rows), is_data=True)
+        case "md":
+            say(forms.as_markdown(rows))
+        case "table":
+            from ressearch.report.console import new_console
+            from ressearch.store.files import study_directory
+
+            new_console().print(forms.as_table(rows, title=f"Leaderboard of {study_directory(study)}"))
+
+
+@app.command(epilog="\b\nExample:\n  ressearch dashboard quickstart --port 8080")
+def dashboard(
+    study: Study,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on. The dashboard knows no passwords: keep it on loopback.")
+    ] = "127.0.0.1",
+) -> None:
+    """Serve the Optuna dashboard on a study: curves, parameters, attributes.
+
+    It only reads, but for notes.
+    """
+    with verbs.dashboard(study, host=host, port=port) as server:
+        say(f"{study}: http://{host}:{server.server_port}/ (Ctrl-C ends)")
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()

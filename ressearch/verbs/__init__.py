@@ -1,0 +1,18 @@
+"""The verbs of the command line as functions. Torch, Ray and Optuna load only when a verb needs them."""
+
+from ressearch.verbs.network_verbs import build, export, list_architectures, show
+from ressearch.verbs.study_verbs import check, dashboard, leaderboard, run
+from ressearch.verbs.training_verbs import confirm, train
+
+__all__ = [
+    "build",
+    "check",
+    "confirm",
+    "dashboard",
+    "export",
+    "leaderboard",
+    "list_architectures",
+    "run",
+    "show",
+    "train",
+]

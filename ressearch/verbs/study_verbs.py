@@ -1,0 +1,119 @@
+"""Verbs on search spaces and studies."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ressearch import ending
+from ressearch.verbs.arguments import BackendName, loaded
+
+if TYPE_CHECKING:
+    from wsgiref.simple_server import WSGIServer
+
+    from ressearch.experiment import Experiment
+    from ressearch.images import ImageShape
+    from ressearch.report.leaderboard import Row
+    from ressearch.search.session import Observe, Outcome
+    from ressearch.space import Space
+    from ressearch.space.survey import Report
+
+
+def check(
+    experiment: "Experiment | Space | str | Path",
+    *,
+    images: "ImageShape | None" = None,
+    samples: int = 2000,
+    seed: int = 0,
+) -> "Report":
+    """Look at a search space: its size, feasible share, ranges of cost, and why points are refused.
+
+    Args:
+        experiment: An experiment, the path of one, or a space.
+        images: What networks must fit; those of the experiment if None, of CIFAR-10 for a space.
+        samples: Points to look at.
+        seed: Of the points.
+
+    Raises:
+        SpaceError: If the file is wrong, or its limits cannot be met.
+    """
+    from ressearch.arch.literature import DATASETS
+    from ressearch.experiment.loader import check_feasible, check_fit
+    from ressearch.space import Space
+    from ressearch.space.survey import check_limits, survey
+
+    if samples < 1:
+        raise ValueError(f"samples >= 1 must hold, got {samples}")
+    if isinstance(experiment, Space):
+        images = images or DATASETS["cifar10"]
+        check_limits(experiment, images, seed=seed)
+        return survey(experiment, images, samples=samples, seed=seed)
+    experiment = loaded(experiment)
+    check_fit(experiment)
+    check_feasible(experiment, seed=seed)
+    return survey(experiment.space, images or experiment.shape, samples=samples, seed=seed)
+
+
+@ending.orderly()
+def run(
+    experiment: "Experiment | str | Path",
+    *,
+    trials: int | None = None,
+    study: str | Path | None = None,
+    backend: BackendName = "ray",
+    observe: "Observe | None" = None,
+) -> "Outcome":
+    """Search until `trials` trials have finished in total, then write leaderboard.md and export the best network.
+
+    Args:
+        experiment: An experiment, or the path of its YAML file.
+        trials: Finished trials in the end, those of earlier sessions included; the same call carries on. What the
+            experiment's budget says if None.
+        study: A directory, or a name under `trials/`; the name of the experiment if None.
+        backend: `ray` uses the whole machine, `local` trains one trial after the other in this process.
+        observe: Opens a display, see `ressearch.search.session.Start`.
+
+    Raises:
+        SpaceError: If the experiment is wrong.
+        StudyError: If the study is in use, damaged, or of another experiment.
+    """
+    from ressearch.packaging.trials import export_best
+    from ressearch.report.leaderboard import write_leaderboard
+    from ressearch.search.backends import backend_named
+    from ressearch.search.session import run_session, unobserved
+    from ressearch.store.files import study_directory
+    from ressearch.store.study_record import open_study
+
+    experiment = loaded(experiment)
+    directory = study_directory(study if study is not None else experiment.name)
+    outcome = run_session(experiment, directory, backend_named(backend), trials=trials, observe=observe or unobserved)
+    record = open_study(directory)
+    with ending.held():
+        write_leaderboard(record)
+        export_best(record)
+    return outcome
+
+
+def leaderboard(study: str | Path, *, top: int | None = None) -> "list[Row]":
+    """Return the trials of a study, ranked; the first `top` of them if given.
+
+    Raises:
+        StudyError: If there is no such study.
+    """
+    from ressearch.report.leaderboard import leaderboard_rows
+    from ressearch.store.study_record import open_study
+
+    if top is not None and top < 1:
+        raise ValueError(f"top >= 1 must hold, got {top}")
+    return leaderboard_rows(open_study(study))[:top]
+
+
+def dashboard(study: str | Path, *, host: str = "127.0.0.1", port: int = 8080) -> "WSGIServer":
+    """Return a server of the Optuna dashboard on a study, bound to its port; `serve_forever` starts it.
+
+    Raises:
+        StudyError: If there is no such study.
+        ValueError: If the port cannot be used.
+    """
+    from ressearch.report.dashboard import dashboard_server
+    from ressearch.store.files import study_directory
+
+    return dashboard_server(study_directory(study), host, port)

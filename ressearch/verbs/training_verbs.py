@@ -1,0 +1,107 @@
+"""Verbs that train outside of a search."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ressearch import ending
+from ressearch.verbs.arguments import BackendName, find_network, loaded
+
+if TYPE_CHECKING:
+    from ressearch.arch import Architecture
+    from ressearch.experiment import Experiment
+    from ressearch.search.confirm import Confirmed
+    from ressearch.search.ledger import Tell
+    from ressearch.search.single import Trained
+    from ressearch.training.loop import EpochResult
+
+
+@ending.orderly()
+def train(
+    architecture: "str | Path | Architecture",
+    experiment: "Experiment | str | Path",
+    *,
+    epochs: int | None = None,
+    seed: int = 0,
+    directory: str | Path | None = None,
+    observe: "Callable[[EpochResult], None]" = lambda _: None,
+) -> "tuple[Path, Trained]":
+    """Train one architecture on the images and with the recipe of an experiment, test it once, and export it.
+
+    Args:
+        architecture: A name such as resnet-110, the architecture.yaml of an export, or an architecture.
+        experiment: Its `data` and `recipe` are used; a searched field of the recipe takes its default.
+        epochs: Instead of the recipe's.
+        seed: Of weights, order of images and augmentation; also which images validate.
+        directory: Where to write; `trained/<name>` if None.
+        observe: Called with every epoch.
+
+    Raises:
+        ValueError: If there is no such architecture or experiment, or its images cannot be used.
+        ExportError: If the files cannot be written; said before the training where the directory holds files.
+        TrainingError: If the loss is no longer finite, or memory runs out.
+    """
+    from dataclasses import replace
+
+    from ressearch.packaging import check_target, export_bundle
+    from ressearch.search.single import train_single
+
+    name, found, _ = find_network(architecture)
+    experiment = loaded(experiment)
+    recipe = experiment.recipe if epochs is None else replace(experiment.recipe, epochs=epochs)
+    target = Path(directory) if directory is not None else Path("trained") / name
+    check_target(target)
+    with tempfile.TemporaryDirectory(prefix="ressearch-train-") as scratch:
+        trained = train_single(
+            found, experiment.images, recipe, seed=seed, weights=Path(scratch) / "weights.safetensors", observe=observe
+        )
+        export_bundle(
+            target,
+            architecture=found,
+            shape=trained.shape,
+            state=trained.load_state(),
+            name=name,
+            origin={"space": experiment.name, "seed": seed, **trained.origin},
+            normalisation=trained.normalisation,
+        )
+    return target, trained
+
+
+@ending.orderly()
+def confirm(
+    study: str | Path,
+    *,
+    top: int = 3,
+    seeds: int = 3,
+    epochs: int | None = None,
+    subset: int | None = None,
+    backend: BackendName = "ray",
+    tell: "Tell" = lambda _: None,
+) -> "list[Confirmed]":
+    """Train the best networks of a study and its baselines again with fresh seeds, and test each once.
+
+    The trainings are kept with the study, apart from its trials; the same call again trains what is missing, and more
+    seeds add to those that are there.
+
+    Args:
+        study: A directory, or a name under `trials/`.
+        top: Networks found by the search, the best first; with several objectives members of the front.
+        seeds: Trainings of each.
+        epochs: Of each training; those of the search if None.
+        subset: Training images; all but the validation images if None.
+        backend: As for `run`.
+        tell: Told of every training that begins, has trained an epoch, or ends.
+
+    Raises:
+        StudyError: If the study is missing or in use, or no trial of it is complete.
+        ValueError: If its images have no test images.
+    """
+    from ressearch.search.backends import backend_named
+    from ressearch.search.confirm import confirm_study
+    from ressearch.store.files import study_directory
+
+    directory = study_directory(study)
+    return confirm_study(
+        directory, backend_named(backend), top=top, num_seeds=seeds, epochs=epochs, subset=subset, tell=tell
+    )
