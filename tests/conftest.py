@@ -9,6 +9,7 @@ import functools
 import itertools
 import os
 import random
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ from ressearch.arch.shortcuts import Shortcut
 
 # The networks of the tests are so small that threads only wait for each other; read when torch is first imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Whoever starts the tests may ignore or block signals (nohup, a background job, a supervisor); what the tests start
+# would inherit that, and never end by them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT, signal.SIGHUP, signal.SIGTERM})
 
 # No timed assertions, no examples left behind, the same ones in every run; --hypothesis-profile=explore draws others.
 settings.register_profile("explore", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
