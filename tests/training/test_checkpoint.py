@@ -6,9 +6,11 @@ import pickle
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -19,7 +21,7 @@ from ressearch.model import build
 from ressearch.training.checkpoint import read_curve, write_checkpoint
 from ressearch.training.data import Images
 from ressearch.training.loop import EpochResult, Training, TrainingError, train
-from ressearch.training.recipe import Recipe
+from ressearch.training.recipe import SCHEDULE_NAMES, Recipe
 
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, cutout=8, label_smoothing=0.1)
 NETWORK = Architecture(
@@ -70,10 +72,19 @@ def pause(images: Images, recipe: Recipe, epochs: int, path: Path) -> list[Epoch
     return results
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
-def test_a_pause_after_any_epoch_changes_no_number(schedule, momentum: float, images: Images, tmp_path: Path) -> None:
-    recipe, whole = replace(RECIPE, schedule=schedule, momentum=momentum), network()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"schedule": schedule} for schedule in SCHEDULE_NAMES),
+        {"momentum": 0.0},
+        {"nesterov": False, "decay_norms": True},
+        {"ema_decay": 0.9},
+        {"schedule": "one_cycle", "ema_decay": 0.998, "momentum": 0.0},
+    ],
+    ids=str,
+)
+def test_a_pause_after_any_epoch_changes_no_number(changes: dict[str, Any], images: Images, tmp_path: Path) -> None:
+    recipe, whole = replace(RECIPE, **changes), network()
     expected = numbers(list(train(whole, images, recipe, seed=0, device="cpu")))
     for epochs in range(recipe.epochs + 1):
         before = pause(images, recipe, epochs, tmp_path / "paused")
@@ -185,7 +196,7 @@ def run_code(_: bytes) -> bytes:
         def __reduce__(self):
             return (print, ("harm",))
 
-    return written({"version": 2, "curve": [], "tensors": {}, "more": Harm()})
+    return written({"version": 2, "recipe": {}, "curve": [], "tensors": {}, "more": Harm()})
 
 
 def written(content: object) -> bytes:
@@ -207,8 +218,8 @@ def test_a_damaged_checkpoint_is_refused(damage, images: Images, tmp_path: Path)
     [
         ({"version": 1, "epochs_done": 1, "tensors": {}}, "paused: got a checkpoint of version 1, expected 2"),
         ({"version": 3}, "paused: got a checkpoint of version 3, expected 2"),
-        ({"version": 2, "tensors": {}}, "paused: this is no checkpoint of a training"),
-        ({"curve": [], "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"version": 2, "recipe": {}, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"recipe": {}, "curve": [], "tensors": {}}, "paused: this is no checkpoint of a training"),
         ({"conv.weight": torch.zeros(3)}, "paused: this is no checkpoint of a training"),
         ([1, 2], "paused: this is no checkpoint of a training"),
     ],
@@ -256,16 +267,35 @@ def test_a_checkpoint_of_another_network_is_refused(make, difference: str, image
     assert_refused(training, tmp_path / "paused", OTHER + difference)
 
 
-def test_a_checkpoint_without_the_recipes_momenta_is_refused(images: Images, tmp_path: Path) -> None:
-    pause(images, replace(RECIPE, momentum=0.0), 1, tmp_path / "paused")
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ({"momentum": 0.0}, "its momentum is 0.0, expected 0.9"),
+        ({"ema_decay": 0.99}, "its ema_decay is 0.99, expected 0.0"),
+        ({"epochs": 4}, "its epochs is 4, expected 3"),
+        ({"lr": 0.05 + 1e-17}, "its lr is 0.05000000000000001, expected 0.05"),
+    ],
+)
+def test_a_checkpoint_of_another_recipe_is_refused(
+    other: dict[str, Any], difference: str, images: Images, tmp_path: Path
+) -> None:
+    pause(images, replace(RECIPE, **other), 1, tmp_path / "paused")
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
-    assert_refused(training, tmp_path / "paused", OTHER + r"it has no momenta/stem\.0\.weight")
+    assert_refused(training, tmp_path / "paused", OTHER + difference)
+
+
+def test_numbers_may_be_numpys(images: Images, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, lr=np.float64(0.05), batch_size=np.int64(32), flip=np.bool_(True))
+    before = pause(images, recipe, 1, tmp_path / "paused")
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    training.restore(tmp_path / "paused")
+    assert training.results == tuple(before)
 
 
 def test_a_checkpoint_of_another_kind_of_device_is_refused(images: Images, tmp_path: Path) -> None:
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
     on_cuda = training._state() | {"generator": torch.zeros(16, dtype=torch.uint8)}
-    write_checkpoint(tmp_path / "paused", [], on_cuda)
+    write_checkpoint(tmp_path / "paused", [], on_cuda, recipe=asdict(RECIPE))
     assert_refused(training, tmp_path / "paused", OTHER + r"generator is uint8 \(16,\), expected uint8 \(\d+,\)")
 
 
