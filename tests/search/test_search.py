@@ -421,6 +421,28 @@ def test_paused_trials_go_on_from_their_checkpoints(write_space: WriteSpace, scr
     assert [epoch["epoch"] for epoch in study.trials[0].curve] == list(range(1, 10))
 
 
+def test_a_paused_trial_whose_checkpoint_disappears_starts_anew(
+    write_space: WriteSpace, scripted: Scripted, search: Run
+) -> None:
+    """What its first part told is told again, once."""
+    path = write_space(epochs=9, scheduler="{name: hyperband, reduction_factor: 3, first_rung: 3}")
+
+    def accuracy(spec: TrialSpec, epoch: int) -> float:
+        return 0.9 - 0.1 * spec.number + 0.01 * epoch
+
+    def clean(spec: TrialSpec) -> TrialSpec:
+        if spec.resumes:
+            assert spec.checkpoint
+            spec.checkpoint.unlink()
+            spec = replace(spec, resumes=False)  # as `train_once` takes it
+        return spec
+
+    do = scripted(accuracy)
+    study = search(path, lambda spec: do(clean(spec)), trials=5)
+    assert (study.trials[0].state, study.trials[0].epochs) == ("complete", 9)
+    assert [epoch["epoch"] for epoch in study.trials[0].curve] == list(range(1, 10))
+
+
 def test_paused_trials_survive_the_end_of_a_session(write_space: WriteSpace, scripted: Scripted) -> None:
     def accuracy(spec: TrialSpec, epoch: int) -> float:
         assert spec.checkpoint is not None

@@ -3,6 +3,7 @@
 import io
 import itertools
 import pickle
+import signal
 import subprocess
 import sys
 import zipfile
@@ -40,6 +41,25 @@ training = Training(module, images, recipe, seed=0, device="cpu")
 training.restore(Path(sys.argv[1]))
 results = list(training.epochs())
 pickle.dump((results, module.state_dict()), sys.stdout.buffer)
+"""
+
+KILLED = """
+import os, pickle, signal, sys, torch
+from pathlib import Path
+from ressearch.training.loop import Training
+torch.set_num_threads(1)
+module, images, recipe = pickle.load(sys.stdin.buffer)
+write = Path.write_bytes
+
+def write_half_and_die(path, content):
+    write(path, content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+training = Training(module, images, recipe, seed=0, device="cpu")
+for result in training.epochs():
+    if result.epoch == 2:
+        Path.write_bytes = write_half_and_die
+    training.save(Path(sys.argv[1]))
 """
 
 
@@ -127,6 +147,24 @@ def test_a_training_goes_on_in_another_process(images: Images, tmp_path: Path) -
     results, state = pickle.loads(done.stdout)
     assert numbers(before + results) == expected
     assert_equal(state, whole.state_dict())
+
+
+def test_a_process_killed_while_it_writes_leaves_the_checkpoint_before(images: Images, tmp_path: Path) -> None:
+    recipe, whole = replace(RECIPE, ema_decay=0.9, schedule="one_cycle"), network()
+    expected = numbers(list(train(whole, images, recipe, seed=0, device="cpu")))
+    sent = pickle.dumps((network(), images, recipe))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "saved")]
+    done = subprocess.run(command, input=sent, capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    module = network(seed=1)
+    training = Training(module, images, recipe, seed=0, device="cpu")
+    training.restore(tmp_path / "saved")
+    assert training.epochs_done == 1
+    list(training.epochs())
+    assert numbers(list(training.results)) == expected
+    assert_equal(module.state_dict(), whole.state_dict())
+    training.save(tmp_path / "saved")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]  # and what it left is overwritten
 
 
 def test_who_saves_and_does_not_pause_changes_nothing(images: Images, tmp_path: Path) -> None:
