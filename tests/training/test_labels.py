@@ -56,8 +56,9 @@ def write_folder(root: Path) -> Source:
     for split in SPLITS:
         for name in names:
             (root / split / name).mkdir(parents=True)
-            for row in range(12):
-                (root / split / name / f"{row}.png").write_bytes(png(coded(sorted(names).index(name), split, row)))
+            label = sorted(names).index(name)
+            for row in range(12 + label):
+                (root / split / name / f"{row}.png").write_bytes(png(coded(label, split, row)))
     return Source(name="folder", root=root, resolution=8)
 
 
