@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -13,9 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ressearch.training.augment import augment, normalise, scaled
+from ressearch.training.averaging import WeightAverage
 from ressearch.training.checkpoint import read_checkpoint, write_checkpoint
 from ressearch.training.data import ImageRows, Images
 from ressearch.training.device_memory import exhausted
+from ressearch.training.optimizer import optimizer_of
 from ressearch.training.recipe import Recipe
 from ressearch.training.schedule import lr_at
 
@@ -92,7 +94,7 @@ class Training:
                 break
 
     On the CPU, a restored training gives bit for bit the numbers of one that was never paused. The arguments are those
-    of `train`; `epochs_done` counts the epochs that are over.
+    of `train`.
 
     Raises:
         TrainingError: If memory runs out.
@@ -101,16 +103,29 @@ class Training:
     def __init__(
         self, module: nn.Module, images: Images, recipe: Recipe, *, seed: int, device: torch.device | str
     ) -> None:
-        self.epochs_done = 0
+        self._results: tuple[EpochResult, ...] = ()
         self._module, self._images, self._recipe = module, images, recipe
         self._device = torch.device(device)
         with memory_watched(self._device):
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self._optimizer = _optimizer(module, recipe)
+            self._optimizer = optimizer_of(module, recipe)
+            self._average = WeightAverage(module, recipe.ema_decay)
             self._generator = torch.Generator(device).manual_seed(seed)
+
+    @property
+    def results(self) -> tuple[EpochResult, ...]:
+        """What the epochs that are over came to, those before a restoration included."""
+        return self._results
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that are over."""
+        return len(self._results)
 
     def epochs(self) -> Iterator[EpochResult]:
         """Train the epochs that are left, one for each result asked for.
+
+        With an average of the weights, results are the average's, and the module holds it after the last epoch.
 
         Raises:
             TrainingError: If a loss is not finite, or memory runs out.
@@ -118,53 +133,56 @@ class Training:
         while self.epochs_done < self._recipe.epochs:
             with memory_watched(self._device):
                 result = self._next_epoch()
-            self.epochs_done = result.epoch
+            self._results += (result,)
             yield result
 
     def save(self, path: Path) -> None:
-        """Write all that the next epoch depends on. Call it between two epochs.
+        """Write the results so far, and all that the next epoch depends on. Call it between two epochs.
 
         The file appears whole: a process killed while it writes leaves the file before it, or none.
 
         Raises:
             OSError: If the file cannot be written.
         """
-        write_checkpoint(path, self.epochs_done, self._state())
+        write_checkpoint(path, [asdict(result) for result in self._results], self._state(), recipe=asdict(self._recipe))
 
     def restore(self, path: Path) -> None:
-        """Take up what `save` wrote; the images and the recipe must be those of the training that wrote it.
+        """Take up what `save` wrote; the images must be those of the training that wrote it.
 
         The module's weights are overwritten. A refused file changes nothing.
 
         Raises:
-            ValueError: If the file is damaged, of another version, of another network, or written on another kind of
-                device.
+            ValueError: If the file is damaged, of another version, of another network or recipe, or written on another
+                kind of device.
             OSError: If the file cannot be read.
         """
         state = self._state()
-        self.epochs_done, saved = read_checkpoint(path, like=state)
+        curve, saved = read_checkpoint(path, like=state, recipe=asdict(self._recipe))
+        self._results = tuple(EpochResult(**row) for row in curve)
         for name, tensor in state.items():
             tensor.copy_(saved[name])
         self._generator.set_state(saved["generator"])
 
     def _state(self) -> dict[str, Tensor]:
-        """What an epoch changes, by name; weights and momenta are the tensors in use, not copies."""
+        """What an epoch changes, by name; all but the generator's state are the tensors in use, not copies."""
         weights = {f"weights/{name}": tensor for name, tensor in self._module.state_dict().items()}
         momenta = {
             f"momenta/{name}": self._optimizer.state[parameter]["momentum_buffer"]
             for name, parameter in self._module.named_parameters()
             if parameter.requires_grad and self._recipe.momentum
         }
-        return {"generator": self._generator.get_state(), **weights, **momenta}
+        averages = {f"average/{name}": tensor for name, tensor in self._average.tensors.items()}
+        return {"generator": self._generator.get_state(), **weights, **momenta, **averages}
 
     def _next_epoch(self) -> EpochResult:
         started = time.perf_counter()
         epoch, module, images = self.epochs_done + 1, self._module, self._images
         with _reproducible(self._generator):
-            train_loss = _train_epoch(module, images, self._recipe, self._optimizer, self._generator, epoch)
-            val_loss, val_accuracy = evaluate(
-                module, images.val_images, images.val_labels, images.mean, images.std, self._generator.device
-            )
+            train_loss = self._train_epoch(epoch)
+            with self._average.in_module(for_good=epoch == self._recipe.epochs):
+                val_loss, val_accuracy = evaluate(
+                    module, images.val_images, images.val_labels, images.mean, images.std, self._device
+                )
         _require_finite(val_loss, f"validation loss of epoch {epoch}")
         return EpochResult(
             epoch=epoch,
@@ -174,6 +192,51 @@ class Training:
             lr=self._optimizer.param_groups[0]["lr"],
             seconds=time.perf_counter() - started,
         )
+
+    def _train_epoch(self, epoch: int) -> float:
+        """One pass over the training images; returns the mean loss of its steps."""
+        num_images = len(self._images.train_images)
+        batch_size = min(self._recipe.batch_size, num_images)
+        steps = num_images // batch_size
+        order = torch.randperm(num_images, generator=self._generator, device=self._device)
+        total = torch.zeros((), device=self._device)
+        self._module.train()
+        for step, rows in enumerate(torch.split(order, batch_size)[:steps]):
+            steps_done = (epoch - 1) * steps + step
+            self._set_lr(steps_done, steps)
+            loss = self._step(rows)
+            self._average.update(steps_done)
+            total += loss
+            if self._device.type == "cpu":  # a GPU would have to wait for the number: there, once per epoch
+                _require_finite(loss.item(), f"training loss of epoch {epoch}, step {step + 1}")
+        _require_finite(total.item(), f"training loss of epoch {epoch}")
+        return total.item() / steps
+
+    def _set_lr(self, steps_done: int, steps_per_epoch: int) -> None:
+        lr = lr_at(
+            steps_done,
+            num_steps=self._recipe.epochs * steps_per_epoch,
+            peak=self._recipe.lr,
+            schedule=self._recipe.schedule,
+            warmup_steps=round(self._recipe.warmup_epochs * steps_per_epoch),
+        )
+        for group in self._optimizer.param_groups:
+            group["lr"] = lr
+
+    def _step(self, rows: Tensor) -> Tensor:
+        """Train on some of the images; returns their mean loss, which nobody has waited for."""
+        images, recipe, resolution = self._images, self._recipe, self._images.shape.resolution
+        padding, cutout_size = (scaled(pixels, resolution) for pixels in (recipe.crop_padding, recipe.cutout))
+        batch = augment(
+            images.train_images[rows], self._generator, padding=padding, mirror=recipe.flip, cutout_size=cutout_size
+        )
+        with _autocast(self._device):
+            logits = self._module(normalise(batch, images.mean, images.std))
+        loss = F.cross_entropy(logits.float(), images.train_labels[rows], label_smoothing=recipe.label_smoothing)
+        torch.autograd.backward(loss)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+        return loss.detach()
 
 
 def evaluate(
@@ -205,62 +268,6 @@ def evaluate(
             loss += F.cross_entropy(logits, targets, reduction="sum")
             correct += (logits.argmax(1) == targets).sum()
     return loss.item() / len(labels), correct.item() / len(labels)
-
-
-def _train_epoch(
-    module: nn.Module,
-    images: Images,
-    recipe: Recipe,
-    optimizer: torch.optim.Optimizer,
-    generator: torch.Generator,
-    epoch: int,
-) -> float:
-    """One pass over the training images; returns the mean loss of its steps."""
-    device, num_images = generator.device, len(images.train_images)
-    batch_size = min(recipe.batch_size, num_images)
-    steps = num_images // batch_size
-    padding, cutout_size = (scaled(pixels, images.shape.resolution) for pixels in (recipe.crop_padding, recipe.cutout))
-    order = torch.randperm(num_images, generator=generator, device=device)
-    total = torch.zeros((), device=device)
-    module.train()
-    for step, rows in enumerate(torch.split(order, batch_size)[:steps]):
-        for group in optimizer.param_groups:
-            group["lr"] = lr_at(
-                (epoch - 1) * steps + step,
-                num_steps=recipe.epochs * steps,
-                peak=recipe.lr,
-                schedule=recipe.schedule,
-                warmup_steps=round(recipe.warmup_epochs * steps),
-            )
-        batch = augment(
-            images.train_images[rows], generator, padding=padding, mirror=recipe.flip, cutout_size=cutout_size
-        )
-        with _autocast(device):
-            logits = module(normalise(batch, images.mean, images.std))
-        loss = F.cross_entropy(logits.float(), images.train_labels[rows], label_smoothing=recipe.label_smoothing)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        optimizer.zero_grad()
-        total += loss.detach()
-        if device.type == "cpu":  # a GPU would have to wait for the number: there, once per epoch
-            _require_finite(loss.item(), f"training loss of epoch {epoch}, step {step + 1}")
-    _require_finite(total.item(), f"training loss of epoch {epoch}")
-    return total.item() / steps
-
-
-def _optimizer(module: nn.Module, recipe: Recipe) -> torch.optim.SGD:
-    """SGD with Nesterov momentum; norms and biases, the parameters of one dimension, do not decay."""
-    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    nesterov = recipe.momentum > 0  # torch refuses Nesterov without momentum
-    optimizer = torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=nesterov, fused=True)
-    for parameter in parameters if recipe.momentum else ():
-        # Torch begins all momenta in one step, but a branch that stochastic depth leaves out at first joins later.
-        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return optimizer
 
 
 @contextlib.contextmanager

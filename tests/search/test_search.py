@@ -391,7 +391,7 @@ def test_workers_are_given_what_the_experiment_says(write_space: WriteSpace, scr
         assert (spec.images.source, spec.images.seed, spec.images.split) == (experiment.images, 3, "train")
         assert spec.test is None  # a search never opens test images
         assert spec.weights == (path.parent / "study" / "trials" / f"{spec.number:06d}" / "weights.safetensors")
-        assert (spec.checkpoint, spec.checkpoint_epochs, spec.curve) == (None, frozenset(), ())
+        assert (spec.checkpoint, spec.checkpoint_epochs, spec.resumes) == (None, frozenset(), False)
         assert spec.num_threads == 1
     assert given[0].recipe.lr == 0.1 == experiment.recipe.lr  # what a baseline is trained with
     assert len({spec.recipe.lr for spec in given[1:]}) == 4
@@ -402,7 +402,7 @@ def test_paused_trials_go_on_from_their_checkpoints(write_space: WriteSpace, scr
     begun: list[tuple[int, int]] = []
 
     def accuracy(spec: TrialSpec, epoch: int) -> float:
-        if epoch == len(spec.curve) + 1:
+        if epoch == (4 if spec.resumes else 1):
             begun.append((spec.number, epoch))
         return 0.9 - 0.1 * spec.number + 0.01 * epoch
 
@@ -418,6 +418,28 @@ def test_paused_trials_go_on_from_their_checkpoints(write_space: WriteSpace, scr
     ]
     stored = optuna.load_study(study_name=None, storage=database_url(study.directory)).trials
     assert sorted(stored[0].intermediate_values) == list(range(1, 10))
+    assert [epoch["epoch"] for epoch in study.trials[0].curve] == list(range(1, 10))
+
+
+def test_a_paused_trial_whose_checkpoint_disappears_starts_anew(
+    write_space: WriteSpace, scripted: Scripted, search: Run
+) -> None:
+    """What its first part told is told again, once."""
+    path = write_space(epochs=9, scheduler="{name: hyperband, reduction_factor: 3, first_rung: 3}")
+
+    def accuracy(spec: TrialSpec, epoch: int) -> float:
+        return 0.9 - 0.1 * spec.number + 0.01 * epoch
+
+    def clean(spec: TrialSpec) -> TrialSpec:
+        if spec.resumes:
+            assert spec.checkpoint
+            spec.checkpoint.unlink()
+            spec = replace(spec, resumes=False)  # as `train_once` takes it
+        return spec
+
+    do = scripted(accuracy)
+    study = search(path, lambda spec: do(clean(spec)), trials=5)
+    assert (study.trials[0].state, study.trials[0].epochs) == ("complete", 9)
     assert [epoch["epoch"] for epoch in study.trials[0].curve] == list(range(1, 10))
 
 

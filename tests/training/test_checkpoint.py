@@ -3,12 +3,15 @@
 import io
 import itertools
 import pickle
+import signal
 import subprocess
 import sys
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -16,10 +19,10 @@ from torch import Tensor, nn
 from ressearch.arch import Architecture, Stage, plan
 from ressearch.arch.survival import DropPath
 from ressearch.model import build
-from ressearch.training.checkpoint import write_checkpoint
+from ressearch.training.checkpoint import read_curve, write_checkpoint
 from ressearch.training.data import Images
 from ressearch.training.loop import EpochResult, Training, TrainingError, train
-from ressearch.training.recipe import Recipe
+from ressearch.training.recipe import SCHEDULE_NAMES, Recipe
 
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, cutout=8, label_smoothing=0.1)
 NETWORK = Architecture(
@@ -38,6 +41,25 @@ training = Training(module, images, recipe, seed=0, device="cpu")
 training.restore(Path(sys.argv[1]))
 results = list(training.epochs())
 pickle.dump((results, module.state_dict()), sys.stdout.buffer)
+"""
+
+KILLED = """
+import os, pickle, signal, sys, torch
+from pathlib import Path
+from ressearch.training.loop import Training
+torch.set_num_threads(1)
+module, images, recipe = pickle.load(sys.stdin.buffer)
+write = Path.write_bytes
+
+def write_half_and_die(path, content):
+    write(path, content[: len(content) // 2])
+    os.kill(os.getpid(), signal.SIGKILL)
+
+training = Training(module, images, recipe, seed=0, device="cpu")
+for result in training.epochs():
+    if result.epoch == 2:
+        Path.write_bytes = write_half_and_die
+    training.save(Path(sys.argv[1]))
 """
 
 
@@ -70,10 +92,19 @@ def pause(images: Images, recipe: Recipe, epochs: int, path: Path) -> list[Epoch
     return results
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-@pytest.mark.parametrize("schedule", ["cosine", "one_cycle"])
-def test_a_pause_after_any_epoch_changes_no_number(schedule, momentum: float, images: Images, tmp_path: Path) -> None:
-    recipe, whole = replace(RECIPE, schedule=schedule, momentum=momentum), network()
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"schedule": schedule} for schedule in SCHEDULE_NAMES),
+        {"momentum": 0.0},
+        {"nesterov": False, "decay_norms": True},
+        {"ema_decay": 0.9},
+        {"schedule": "one_cycle", "ema_decay": 0.998, "momentum": 0.0},
+    ],
+    ids=str,
+)
+def test_a_pause_after_any_epoch_changes_no_number(changes: dict[str, Any], images: Images, tmp_path: Path) -> None:
+    recipe, whole = replace(RECIPE, **changes), network()
     expected = numbers(list(train(whole, images, recipe, seed=0, device="cpu")))
     for epochs in range(recipe.epochs + 1):
         before = pause(images, recipe, epochs, tmp_path / "paused")
@@ -81,6 +112,8 @@ def test_a_pause_after_any_epoch_changes_no_number(schedule, momentum: float, im
         training = Training(module, images, recipe, seed=1, device="cpu")
         training.restore(tmp_path / "paused")
         assert training.epochs_done == epochs
+        assert training.results == tuple(before)  # their seconds, too
+        assert [EpochResult(**row) for row in read_curve(tmp_path / "paused")] == before
         assert numbers(before + list(training.epochs())) == expected
         assert_equal(module.state_dict(), whole.state_dict())
 
@@ -99,6 +132,7 @@ def test_a_pause_after_each_epoch_changes_no_number(images: Images, tmp_path: Pa
         results += more
         training.save(tmp_path / "paused")
     assert numbers(results) == expected
+    assert training.results == tuple(results)
     assert_equal(module.state_dict(), whole.state_dict())
 
 
@@ -113,6 +147,24 @@ def test_a_training_goes_on_in_another_process(images: Images, tmp_path: Path) -
     results, state = pickle.loads(done.stdout)
     assert numbers(before + results) == expected
     assert_equal(state, whole.state_dict())
+
+
+def test_a_process_killed_while_it_writes_leaves_the_checkpoint_before(images: Images, tmp_path: Path) -> None:
+    recipe, whole = replace(RECIPE, ema_decay=0.9, schedule="one_cycle"), network()
+    expected = numbers(list(train(whole, images, recipe, seed=0, device="cpu")))
+    sent = pickle.dumps((network(), images, recipe))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "saved")]
+    done = subprocess.run(command, input=sent, capture_output=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    module = network(seed=1)
+    training = Training(module, images, recipe, seed=0, device="cpu")
+    training.restore(tmp_path / "saved")
+    assert training.epochs_done == 1
+    list(training.epochs())
+    assert numbers(list(training.results)) == expected
+    assert_equal(module.state_dict(), whole.state_dict())
+    training.save(tmp_path / "saved")
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"]  # and what it left is overwritten
 
 
 def test_who_saves_and_does_not_pause_changes_nothing(images: Images, tmp_path: Path) -> None:
@@ -182,7 +234,7 @@ def run_code(_: bytes) -> bytes:
         def __reduce__(self):
             return (print, ("harm",))
 
-    return written({"version": 1, "epochs_done": 1, "tensors": {}, "more": Harm()})
+    return written({"version": 2, "recipe": {}, "curve": [], "tensors": {}, "more": Harm()})
 
 
 def written(content: object) -> bytes:
@@ -202,9 +254,10 @@ def test_a_damaged_checkpoint_is_refused(damage, images: Images, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"version": 2}, "paused: got a checkpoint of version 2, expected 1"),
-        ({"version": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
-        ({"epochs_done": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"version": 1, "epochs_done": 1, "tensors": {}}, "paused: got a checkpoint of version 1, expected 2"),
+        ({"version": 3}, "paused: got a checkpoint of version 3, expected 2"),
+        ({"version": 2, "recipe": {}, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"recipe": {}, "curve": [], "tensors": {}}, "paused: this is no checkpoint of a training"),
         ({"conv.weight": torch.zeros(3)}, "paused: this is no checkpoint of a training"),
         ([1, 2], "paused: this is no checkpoint of a training"),
     ],
@@ -252,16 +305,35 @@ def test_a_checkpoint_of_another_network_is_refused(make, difference: str, image
     assert_refused(training, tmp_path / "paused", OTHER + difference)
 
 
-def test_a_checkpoint_without_the_recipes_momenta_is_refused(images: Images, tmp_path: Path) -> None:
-    pause(images, replace(RECIPE, momentum=0.0), 1, tmp_path / "paused")
+@pytest.mark.parametrize(
+    ("other", "difference"),
+    [
+        ({"momentum": 0.0}, "its momentum is 0.0, expected 0.9"),
+        ({"ema_decay": 0.99}, "its ema_decay is 0.99, expected 0.0"),
+        ({"epochs": 4}, "its epochs is 4, expected 3"),
+        ({"lr": 0.05 + 1e-17}, "its lr is 0.05000000000000001, expected 0.05"),
+    ],
+)
+def test_a_checkpoint_of_another_recipe_is_refused(
+    other: dict[str, Any], difference: str, images: Images, tmp_path: Path
+) -> None:
+    pause(images, replace(RECIPE, **other), 1, tmp_path / "paused")
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
-    assert_refused(training, tmp_path / "paused", OTHER + r"it has no momenta/stem\.0\.weight")
+    assert_refused(training, tmp_path / "paused", OTHER + difference)
+
+
+def test_numbers_may_be_numpys(images: Images, tmp_path: Path) -> None:
+    recipe = replace(RECIPE, lr=np.float64(0.05), batch_size=np.int64(32), flip=np.bool_(True))
+    before = pause(images, recipe, 1, tmp_path / "paused")
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    training.restore(tmp_path / "paused")
+    assert training.results == tuple(before)
 
 
 def test_a_checkpoint_of_another_kind_of_device_is_refused(images: Images, tmp_path: Path) -> None:
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
     on_cuda = training._state() | {"generator": torch.zeros(16, dtype=torch.uint8)}
-    write_checkpoint(tmp_path / "paused", 1, on_cuda)
+    write_checkpoint(tmp_path / "paused", [], on_cuda, recipe=asdict(RECIPE))
     assert_refused(training, tmp_path / "paused", OTHER + r"generator is uint8 \(16,\), expected uint8 \(\d+,\)")
 
 
@@ -276,7 +348,7 @@ def assert_refused(training: Training, path: Path, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         training.restore(path)
     assert str(path) in str(caught.value)
-    assert training.epochs_done == 0
+    assert training.results == ()
     assert_equal(training._state(), before)
 
 

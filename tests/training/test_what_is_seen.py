@@ -141,3 +141,8 @@ def test_a_module_is_judged_as_it_is_used_not_as_it_is_trained() -> None:
 def test_the_module_is_in_training_mode_in_every_epoch() -> None:
     images = some(8)
     assert len(shown(images, replace(PLAIN, epochs=3))) == 3 * COUNT
+
+
+def test_an_export_is_told_the_mean_and_the_deviation_that_images_are_normalised_with() -> None:
+    names = [str(digit) for digit in range(10)]
+    assert some(8).normalisation == {"mean": pytest.approx([0.4, 0.6]), "std": [0.25, 0.125], "class_names": names}
