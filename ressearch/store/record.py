@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
-from ressearch.noise import std_error
+from ressearch.noise import Estimate, std_error
 from ressearch.ranking import Directions, Point, oriented, ranks
 from ressearch.training.recipe import Recipe
 
@@ -85,6 +85,11 @@ class TrialRecord:
         return std_error(self.val_accuracy, self.num_val_images)
 
     @property
+    def score(self) -> Estimate | None:
+        """Validation accuracy with its standard error, None before the first epoch."""
+        return None if self.val_accuracy is None else Estimate(self.val_accuracy, self.std_error)
+
+    @property
     def epochs(self) -> int:
         """Epochs trained."""
         return len(self.curve)
@@ -136,8 +141,12 @@ class TrialRecord:
         return Recipe(**self.recipe)
 
     def attributes(self) -> dict[str, Any]:
-        """Return the fields that Optuna has no column for, without those that say nothing yet."""
+        """Return the fields that Optuna has no column for, without those that say nothing yet.
+
+        A trial that has ended has its standard error among them, for Optuna's dashboard; nobody reads it back.
+        """
         values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
+        values["std_error"] = None if self.is_open else self.std_error
         return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
@@ -188,3 +197,10 @@ def front_of(trials: Iterable[TrialRecord], directions: Directions) -> list[Tria
 def best_of(trials: Iterable[TrialRecord], directions: Directions) -> TrialRecord | None:
     """Return the first of the front: the ranked trial with the highest validation accuracy; None if there is none."""
     return next(iter(front_of(trials, directions)), None)
+
+
+def is_tied(trial: TrialRecord, first: TrialRecord) -> bool | None:
+    """Tell whether a trial's accuracy is the first one's but for noise, None for itself and where nobody knows."""
+    if trial.number == first.number or trial.score is None or first.score is None:
+        return None
+    return first.score.minus(trial.score).is_noise

@@ -141,13 +141,13 @@ class StudyRecord:
         left_out = {"architecture", "params", "recipe", "curve", "measures", "group", "trial_of", "recipe_of"}
         names = [spec.name for spec in fields(TrialRecord) if spec.name not in left_out]
         searched = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
+        derived = ("val_accuracy", "std_error", "epochs")
         rows = [
-            {name: getattr(trial, name) for name in names}
-            | {"val_accuracy": trial.val_accuracy, "epochs": trial.epochs}
+            {name: getattr(trial, name) for name in (*names, *derived)}
             | {f"params_{name}": trial.params.get(name) for name in searched}
             for trial in self.trials
         ]
-        columns = [*names, "val_accuracy", "epochs", *(f"params_{name}" for name in searched)]
+        columns = [*names, *derived, *(f"params_{name}" for name in searched)]
         return pandas.DataFrame(rows, columns=columns)
 
 

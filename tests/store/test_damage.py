@@ -13,7 +13,8 @@ from typing import Any
 import optuna
 import pytest
 
-from ressearch.report.leaderboard import as_json, as_markdown, leaderboard_rows
+from ressearch.report.leaderboard import leaderboard_rows
+from ressearch.report.leaderboard_forms import as_json, as_markdown
 from ressearch.store.files import DATABASE, MANIFEST, StudyError, read_manifest
 from ressearch.store.study_record import open_study
 from ressearch.store.trial_store import TrialStore
