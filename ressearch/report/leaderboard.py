@@ -7,7 +7,7 @@ from typing import Any
 from ressearch.noise import Z, few_images_text
 from ressearch.report.formatting import network
 from ressearch.report.recipe_text import differing, recipe_text, recipe_values
-from ressearch.report.tested import Tested, tested
+from ressearch.report.retrained import Retrained, retrained
 from ressearch.store.record import TrialRecord, is_tied, ranked
 from ressearch.store.study_record import StudyRecord
 
@@ -68,7 +68,7 @@ class Row:
     front: number of its front, 1 if no other trial dominates it; None without a rank.
     tied: whether its accuracy is the first one's but for noise; None for the first one itself, without a rank, and
         where the number of validation images is unknown.
-    tested: what `confirm` has found, None if nothing.
+    retrained: what `confirm` has found, None if nothing.
     """
 
     rank: int | None
@@ -76,7 +76,7 @@ class Row:
     network: str
     front: int | None = None
     tied: bool | None = None
-    tested: Tested | None = None
+    retrained: Retrained | None = None
     board: Board = field(default_factory=Board)
 
     @property
@@ -118,7 +118,7 @@ class Row:
         return getattr(trial, name) if hasattr(trial, name) else (trial.measures or {}).get(name)
 
     def _tests(self) -> dict[str, Any]:
-        found = self.tested
+        found = self.retrained
         return {
             "test_accuracy": found and found.mean,
             "test_std": found and found.std,
@@ -146,7 +146,7 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
     others = sorted((trial for trial in study.trials if not trial.is_ranked), key=_order)
     places = [(rank, *placed) for rank, placed in enumerate(best_first, start=1)]
     first = best_first[0][1] if best_first else None
-    confirmed, board = tested(study.confirmations), board_of(study)
+    confirmed, board = retrained(study.confirmations), board_of(study)
     return [
         Row(
             rank=rank,
@@ -154,7 +154,7 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
             network=network(trial.build_architecture()),
             front=front,
             tied=is_tied(trial, first) if rank and first else None,
-            tested=confirmed.get(trial.number),
+            retrained=confirmed.get(trial.number),
             board=board,
         )
         for rank, front, trial in [*places, *((None, None, trial) for trial in others)]
@@ -163,7 +163,7 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
 
 def board_of(study: StudyRecord) -> Board:
     """Return what the rows of a study share."""
-    confirmed = tested(study.confirmations)
+    confirmed = retrained(study.confirmations)
     return Board(
         objectives=study.objectives,
         searched=differing(study.trials),
@@ -192,7 +192,7 @@ def _noise_texts(trials: Iterable[TrialRecord]) -> Iterator[str]:
         yield f"Note: {warning}."
 
 
-def _tests_texts(confirmed: dict[int, Tested]) -> Iterator[str]:
+def _tests_texts(confirmed: dict[int, Retrained]) -> Iterator[str]:
     """Say what accuracies on test images are of, each way of training once."""
     by_terms: dict[str, list[int]] = {}
     for number, one in sorted(confirmed.items()):
@@ -200,8 +200,8 @@ def _tests_texts(confirmed: dict[int, Tested]) -> Iterator[str]:
     if by_terms:
         ways = "; ".join(f"{terms}: trial {', '.join(map(str, numbers))}" for terms, numbers in by_terms.items())
         yield (
-            "test_accuracy: mean over test_seeds fresh trainings by `ressearch confirm` with the trial's own recipe, "
-            f"test_std their standard deviation ({ways})."
+            "test: mean accuracy over fresh trainings by `ressearch confirm` with the trial's own recipe, and their "
+            f"standard deviation ({ways})."
         )
 
 

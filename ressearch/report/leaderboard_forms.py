@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _RIGHT_ALIGNED = {"rank", "front", "trial", "val_accuracy", "std_error", "num_params", "num_macs", "epochs", "seconds"}
 _RIGHT_ALIGNED |= {"seed", "num_images", "num_val_images", "test_accuracy", "test_std", "test_seeds"}
+_GIVE_WAY = {"MACs", "epochs", "time"}
+"""Columns of the table that become narrow before others do; note and network do, too."""
 COLUMNS = ("rank", "trial", "state", "val_accuracy", "std_error", "tied", *FROM_TRIAL, "network", "settings")
 """Of a study without trials."""
 
@@ -72,40 +74,46 @@ def as_table(rows: Sequence[Row], title: str) -> "Table":
         padding=(0, 1, 0, 0),
         pad_edge=False,
     )
-    for name in _numbers_of(board):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("note", no_wrap=True)
-    table.add_column("recipe and network" if board.searched else "network")
+    shown = _numbers_of(board)
+    for name in shown:
+        table.add_column(name, justify="right", no_wrap=name not in _GIVE_WAY)
+    for name in ("note", "recipe and network" if board.searched else "network"):
+        table.add_column(Text(name, no_wrap=True, overflow="ellipsis"))
     for row in rows:
-        words = f"{row.short_settings} {row.network}".lstrip()
+        cells = _cells(row)
+        words = [*(cells[name] for name in shown), row.note, f"{row.short_settings} {row.network}".lstrip()]
         table.add_row(
-            *_numbers_of(board, row),
-            row.note,
-            Text(words, no_wrap=True, overflow="ellipsis"),  # gives way where it is narrow
+            *(Text(each, no_wrap=True, overflow="ellipsis") for each in words),
             style="bold cyan" if row.trial.baseline else "dim" if row.rank is None else "",
         )
     return table
 
 
-def _numbers_of(board: Board, row: Row | None = None) -> list[str]:
-    """Return the cells of a row that are numbers, or the names of their columns."""
-    cells = _cells(row) if row else {}
-    names = ["rank", "front", "trial", "accuracy", "test", "test std", "seeds", "params", "MACs", "epochs", "time"]
-    left_out = set() if len(board.objectives) > 1 else {"front"}
-    left_out |= set() if board.has_tests else {"test", "test std", "seeds"}
-    shown = [*(name for name in names if name not in left_out), *board.more_objectives]
-    return [cells[name] for name in shown] if row else shown
+def _numbers_of(board: Board) -> list[str]:
+    """Return the names of the table's columns that hold numbers."""
+    return [
+        "rank",
+        *(["front"] if len(board.objectives) > 1 else []),
+        "trial",
+        "accuracy",
+        *(["test", "std", "seeds"] if board.has_tests else []),
+        "params",
+        "MACs",
+        "epochs",
+        "time",
+        *board.more_objectives,
+    ]
 
 
 def _cells(row: Row) -> dict[str, str]:
-    trial, found = row.trial, row.tested
+    trial, found = row.trial, row.retrained
     return {
         "rank": _or_dash(row.rank),
         "front": _or_dash(row.front),
         "trial": str(trial.number),
         "accuracy": estimate_text(trial.score),
         "test": _or_dash(found and found.mean, "{:.4f}".format),
-        "test std": _or_dash(found and found.std, "{:.4f}".format),
+        "std": _or_dash(found and found.std, "{:.4f}".format),
         "seeds": _or_dash(found and len(found.accuracies)),
         "params": f"{trial.num_params:,}",
         "MACs": short_count(trial.num_macs),

@@ -155,6 +155,8 @@ def test_show_draws_a_trial_and_an_export(call: Call, at_home: Path, rows_of: Ro
     shown = call("show", "digits", "best", "--layers")
     assert f"trial {best['trial']} of digits ({best['architecture_id']})" in shown.out
     assert f"{best['num_params']:,}" in shown.out
+    assert "place         rank 1 of 2" in shown.out
+    assert f"{best['val_accuracy']:.4f} ±{best['std_error']:.4f} after 2 epochs" in shown.out
     again = call("show", "trials/digits/best/architecture.yaml")
     assert f"{best['num_params']:,}" in again.out
 

@@ -12,7 +12,7 @@ MEASURE = "test_accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tested:
+class Retrained:
     """Trainings of a trial's network with the trial's recipe and fresh seeds.
 
     accuracies: on the test images (0..1), one per seed.
@@ -40,7 +40,7 @@ class Tested:
         return f"{self.epochs} epochs{images}"
 
 
-def tested(confirmations: Iterable[TrialRecord]) -> dict[int, Tested]:
+def retrained(confirmations: Iterable[TrialRecord]) -> dict[int, Retrained]:
     """Return what is known of each trial, by its number.
 
     Where a trial was confirmed in several ways, the one with the most seeds counts, then the longest. Trainings with
@@ -50,22 +50,22 @@ def tested(confirmations: Iterable[TrialRecord]) -> dict[int, Tested]:
     for record in confirmations:
         if record.trial_of is not None and record.recipe_of is None and MEASURE in (record.measures or {}):
             trainings[record.trial_of, record.group][record.seed] = record
-    found: dict[int, Tested] = {}
+    found: dict[int, Retrained] = {}
     for (number, _), by_seed in trainings.items():
-        one = _tested(by_seed.values())
+        one = _retrained(by_seed.values())
         if number not in found or _weight(one) > _weight(found[number]):
             found[number] = one
     return found
 
 
-def _tested(records: Iterable[TrialRecord]) -> Tested:
+def _retrained(records: Iterable[TrialRecord]) -> Retrained:
     records = list(records)
-    return Tested(
+    return Retrained(
         accuracies=tuple((record.measures or {})[MEASURE] for record in records),
         epochs=recipe_values(records[0])["epochs"],
         num_images=records[0].num_images,
     )
 
 
-def _weight(one: Tested) -> tuple[int, int, int]:
+def _weight(one: Retrained) -> tuple[int, int, int]:
     return len(one.accuracies), one.epochs, one.num_images or 0
