@@ -47,7 +47,7 @@ def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format
 def _data(study: StudyRecord, trial: TrialRecord) -> TrainingData | None:
     """Return the images of a trial, None if an earlier version began the study and did not keep them."""
     terms = {key.removeprefix("data."): value for key, value in study.terms.items() if key.startswith("data.")}
-    if not terms:
+    if not terms or "seed" not in study.terms:
         return None
     return TrainingData(
         source={name: value for name, value in terms.items() if name != "root"},

@@ -119,6 +119,9 @@ class TrialRecord:
         for name, hint in _HINTS.items():
             if not _is_a(getattr(self, name), hint):
                 return f"{name} is {getattr(self, name)!r:.80}"
+        for name in ("num_images", "num_val_images"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                return f"{name} is {number}"
         if any(not {"epoch", "val_accuracy"} <= epoch.keys() for epoch in self.curve):
             return "curve lacks an epoch or its val_accuracy"
         try:
