@@ -78,7 +78,10 @@ def show(
     trial: Trial = None,
     layers: Annotated[bool, typer.Option("--layers", help="One row for every layer.")] = False,
 ) -> None:
-    """Show one network: layers, shapes, cost, published errors."""
+    """Show one network: layers, shapes, cost, published errors.
+
+    Of a trial of a study also its rank, its accuracy with the standard error, its whole recipe, and its curve.
+    """
     from ressearch.report.console import new_console
 
     if trial is None:

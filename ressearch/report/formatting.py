@@ -7,6 +7,7 @@ from ressearch.arch import AXES, Architecture, Stage, name_of
 from ressearch.arch.layers import Activation
 from ressearch.arch.squeeze_excitation import SqueezeExcitation
 from ressearch.arch.widening import Widening
+from ressearch.noise import Estimate
 from ressearch.space.domains import Value, value_text
 
 _TOLD = {"depth", "width", "stride", "transform", "bottleneck_ratio", "cardinality", "ordering", "shortcut"}
@@ -60,6 +61,14 @@ def measure_text(name: str, value: float) -> str:
             return duration(value)
         case _:
             return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def estimate_text(estimate: Estimate | None, sign: str = "") -> str:
+    """Return an accuracy or a difference with its standard error where that is known; `sign` "+" shows it always."""
+    if estimate is None:
+        return "-"
+    error = "" if estimate.std_error is None else f" ±{estimate.std_error:.4f}"
+    return f"{estimate.value:{sign}.4f}{error}"
 
 
 def duration(seconds: float) -> str:

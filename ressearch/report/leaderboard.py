@@ -1,21 +1,15 @@
-"""The ranking of a study: its rows, and the forms they are printed in."""
+"""The ranking of a study: its rows, and what is to be known of them."""
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from ressearch.messages import printable
-from ressearch.report.formatting import duration, measure_text, network, short_count
-from ressearch.store.files import LEADERBOARD
-from ressearch.store.record import TrialRecord, ranked
+from ressearch.noise import Z, few_images_text
+from ressearch.report.formatting import network
+from ressearch.report.recipe_text import differing, recipe_text, recipe_values
+from ressearch.report.retrained import Retrained, retrained
+from ressearch.store.record import TrialRecord, is_tied, ranked
 from ressearch.store.study_record import StudyRecord
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 _BY_ACCURACY = (
     "Rank: validation accuracy at the last epoch, over the trials that finished at full length within the limits. "
@@ -27,10 +21,7 @@ _BY_FRONT = (
 _UNRANKED = "Trials without a rank follow: outside the limits, still running, pruned early, failed."
 _STATES = ("complete", "running", "paused", "pruned", "failed")
 """In the order of the leaderboard."""
-_RIGHT_ALIGNED = {"rank", "front", "trial", "val_accuracy", "num_params", "num_macs", "epochs", "seconds"}
-_FROM_TRIAL = (
-    "state",
-    "val_accuracy",
+FROM_TRIAL = (
     "num_params",
     "num_macs",
     "architecture_id",
@@ -40,9 +31,33 @@ _FROM_TRIAL = (
     "within_limits",
     "reason",
     "message",
+    "seed",
+    "num_images",
+    "num_val_images",
 )
-"""Columns that say what the trial's record says."""
-COLUMNS = ("rank", "trial", *_FROM_TRIAL, "network", "settings")
+"""Columns that say what the trial's record says, behind its score."""
+_SHOWN = {"val_accuracy", *FROM_TRIAL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """What all rows of a leaderboard share.
+
+    objectives: names; with one of them there is no need to tell of fronts.
+    searched: the fields of the recipe in which the trials of the study differ.
+    has_tests: whether a trial of the study was confirmed on test images.
+    notes: sentences that belong beneath the table.
+    """
+
+    objectives: tuple[str, ...] = ("val_accuracy",)
+    searched: tuple[str, ...] = ()
+    has_tests: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def more_objectives(self) -> list[str]:
+        """Objectives that no column tells of but for their sake."""
+        return [name for name in self.objectives if name not in _SHOWN]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,36 +65,71 @@ class Row:
     """One trial of the leaderboard.
 
     rank: None unless the trial finished at full length within the limits.
-    settings: the recipe's searched values.
     front: number of its front, 1 if no other trial dominates it; None without a rank.
-    objectives: names; with one of them there is no need to tell of fronts.
+    tied: whether its accuracy is the first one's but for noise; None for the first one itself, without a rank, and
+        where the number of validation images is unknown.
+    retrained: what `confirm` has found, None if nothing.
     """
 
     rank: int | None
     trial: TrialRecord
     network: str
-    settings: str
     front: int | None = None
-    objectives: tuple[str, ...] = ("val_accuracy",)
+    tied: bool | None = None
+    retrained: Retrained | None = None
+    board: Board = field(default_factory=Board)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the row as plain values by column."""
-        values = {
+    @property
+    def settings(self) -> str:
+        """The recipe's searched values, to the last digit."""
+        return recipe_text(self.trial, self.board.searched, exact=True)
+
+    @property
+    def short_settings(self) -> str:
+        """The recipe's searched values in three digits."""
+        return recipe_text(self.trial, self.board.searched)
+
+    def columns(self) -> dict[str, Any]:
+        """Return the row as plain values by column, none of them rounded, the recipe as `settings`."""
+        trial = self.trial
+        return {
             "rank": self.rank,
-            **({"front": self.front} if len(self.objectives) > 1 else {}),
-            "trial": self.trial.number,
-            **{name: getattr(self.trial, name) for name in _FROM_TRIAL},
-            **{name: _measure(self.trial, name) for name in _more(self.objectives)},
+            **({"front": self.front} if len(self.board.objectives) > 1 else {}),
+            "trial": trial.number,
+            "state": trial.state,
+            "val_accuracy": trial.val_accuracy,
+            "std_error": trial.std_error,
+            "tied": self.tied,
+            **(self._tests() if self.board.has_tests else {}),
+            **{name: getattr(trial, name) for name in FROM_TRIAL},
+            **{name: self.measure(name) for name in self.board.more_objectives},
             "network": self.network,
             "settings": self.settings,
         }
-        values["seconds"] = round(self.trial.seconds, 3)
-        return values
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row as plain values by column; every field of the recipe has one, too, called `recipe_lr`."""
+        recipe = {f"recipe_{name}": value for name, value in recipe_values(self.trial).items()}
+        return self.columns() | recipe
+
+    def measure(self, name: str) -> float | None:
+        """Return the value of an objective, None where it was not measured."""
+        trial = self.trial
+        return getattr(trial, name) if hasattr(trial, name) else (trial.measures or {}).get(name)
+
+    def _tests(self) -> dict[str, Any]:
+        found = self.retrained
+        return {
+            "test_accuracy": found and found.mean,
+            "test_std": found and found.std,
+            "test_seeds": found and len(found.accuracies),
+        }
 
     @property
     def note(self) -> str:
-        """What sets this trial apart: a baseline, or why it has no rank."""
+        """What sets this trial apart: a baseline, a tie with the first one, or why it has no rank."""
         notes = [f"baseline {self.trial.baseline}"] if self.trial.baseline else []
+        notes += ["tied"] if self.tied else []
         match self.trial.state:
             case "complete":
                 notes += [] if self.trial.within_limits else ["outside the limits"]
@@ -95,18 +145,31 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
     best_first = ranked(study.trials, study.directions)
     others = sorted((trial for trial in study.trials if not trial.is_ranked), key=_order)
     places = [(rank, *placed) for rank, placed in enumerate(best_first, start=1)]
-    searched = _varying(study.trials)
+    first = best_first[0][1] if best_first else None
+    confirmed, board = retrained(study.confirmations), board_of(study)
     return [
         Row(
             rank=rank,
             trial=trial,
             network=network(trial.build_architecture()),
-            settings=" ".join(f"{name}={trial.recipe[name]:.3g}" for name in searched),
             front=front,
-            objectives=study.objectives,
+            tied=is_tied(trial, first) if rank and first else None,
+            retrained=confirmed.get(trial.number),
+            board=board,
         )
         for rank, front, trial in [*places, *((None, None, trial) for trial in others)]
     ]
+
+
+def board_of(study: StudyRecord) -> Board:
+    """Return what the rows of a study share."""
+    confirmed = retrained(study.confirmations)
+    return Board(
+        objectives=study.objectives,
+        searched=differing(study.trials),
+        has_tests=bool(confirmed),
+        notes=(rank_text(study.objectives), *_noise_texts(study.trials), *_tests_texts(confirmed)),
+    )
 
 
 def rank_text(objectives: Sequence[str]) -> str:
@@ -115,136 +178,34 @@ def rank_text(objectives: Sequence[str]) -> str:
     return rule + _UNRANKED
 
 
-def write_leaderboard(study: StudyRecord) -> None:
-    """Write leaderboard.md into the directory of a study."""
-    question = printable(study.manifest.get("question") or "")
-    table, rule = as_markdown(leaderboard_rows(study)), rank_text(study.objectives)
-    parts = [f"# Leaderboard of {printable(study.name)}", question, table, rule]
-    (study.directory / LEADERBOARD).write_text("\n\n".join(part for part in parts if part) + "\n")
-
-
-def as_json(rows: Iterable[Row]) -> str:
-    """Return a list of objects."""
-    return json.dumps([row.to_dict() for row in rows], indent=2)
-
-
-def as_csv(rows: Sequence[Row]) -> str:
-    """Return comma-separated values with a header line; what does not apply is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=_columns(rows), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.to_dict() for row in rows)
-    return text.getvalue().removesuffix("\n")
-
-
-def as_markdown(rows: Sequence[Row]) -> str:
-    """Return a table with the columns of the JSON form; baselines are bold."""
-    columns = _columns(rows)
-    rule = ["---:" if name in {*_RIGHT_ALIGNED, *_objectives(rows)} else "---" for name in columns]
-    lines = [columns, rule, *([_cell(name, value) for name, value in row.to_dict().items()] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def as_table(rows: Sequence[Row], title: str) -> "Table":
-    """Return a table for the terminal; baselines are coloured, trials without a rank are dim."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    objectives = _objectives(rows)
-    several, more = len(objectives) > 1, _more(objectives)
-    table = Table(
-        title=title,
-        caption=rank_text(objectives),
-        title_justify="left",
-        caption_justify="left",
-        title_style="bold",
-        header_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
+def _noise_texts(trials: Iterable[TrialRecord]) -> Iterator[str]:
+    """Say how sure accuracies are, where that is known."""
+    counts = [trial.num_val_images for trial in trials if trial.num_val_images is not None]
+    if not counts:
+        return
+    yield (
+        f"±: standard error, over {min(counts):,} validation images. tied: the accuracy of the first one but for "
+        f"noise, less than {Z} standard errors of the difference; all trials see the same images, which makes "
+        "differences surer than that."
     )
-    for name in (
-        "rank",
-        *(["front"] if several else []),
-        "trial",
-        "accuracy",
-        "params",
-        "MACs",
-        "epochs",
-        "time",
-        *more,
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("note", no_wrap=True)
-    table.add_column("network")
-    for row in rows:
-        trial = row.trial
-        table.add_row(
-            _or_dash(row.rank),
-            *([_or_dash(row.front)] if several else []),
-            str(trial.number),
-            _or_dash(trial.val_accuracy, partial(measure_text, "val_accuracy")),
-            f"{trial.num_params:,}",
-            short_count(trial.num_macs),
-            str(trial.epochs),
-            duration(trial.seconds),
-            *(_or_dash(_measure(trial, name), partial(measure_text, name)) for name in more),
-            row.note,
-            Text(f"{row.network} {row.settings}", no_wrap=True, overflow="ellipsis"),  # gives way where it is narrow
-            style="bold cyan" if trial.baseline else "dim" if row.rank is None else "",
+    if warning := few_images_text(min(counts)):
+        yield f"Note: {warning}."
+
+
+def _tests_texts(confirmed: dict[int, Retrained]) -> Iterator[str]:
+    """Say what accuracies on test images are of, each way of training once."""
+    by_terms: dict[str, list[int]] = {}
+    for number, one in sorted(confirmed.items()):
+        by_terms.setdefault(one.terms, []).append(number)
+    if by_terms:
+        ways = "; ".join(f"{terms}: trial {', '.join(map(str, numbers))}" for terms, numbers in by_terms.items())
+        yield (
+            "test: mean accuracy over fresh trainings by `ressearch confirm` with the trial's own recipe, and their "
+            f"standard deviation ({ways})."
         )
-    return table
 
 
 def _order(trial: TrialRecord) -> tuple[Any, ...]:
     """Sort key of trials without a rank: by state, for stopped trials how far they came, accuracy."""
     epochs = trial.epochs if trial.state != "complete" else 0
     return (_STATES.index(trial.state), -epochs, -(trial.val_accuracy or 0.0), trial.number)
-
-
-def _objectives(rows: Sequence[Row]) -> tuple[str, ...]:
-    return rows[0].objectives if rows else ("val_accuracy",)
-
-
-def _or_dash(value: Any, text: Callable[[Any], str] = str) -> str:
-    return "-" if value is None else text(value)
-
-
-def _measure(trial: TrialRecord, name: str) -> float | None:
-    """Return the value of an objective, None where it was not measured."""
-    return getattr(trial, name) if hasattr(trial, name) else (trial.measures or {}).get(name)
-
-
-def _more(objectives: Sequence[str]) -> list[str]:
-    """Return the objectives that no column tells of but for their sake."""
-    return [name for name in objectives if name not in _FROM_TRIAL]
-
-
-def _varying(trials: Sequence[TrialRecord]) -> list[str]:
-    """Return the recipe fields in which the trials differ: the searched ones."""
-    names = trials[0].recipe if trials else ()
-    return [name for name in names if len({trial.recipe[name] for trial in trials}) > 1]
-
-
-def _columns(rows: Sequence[Row]) -> list[str]:
-    return list(rows[0].to_dict()) if rows else list(COLUMNS)
-
-
-def _cell(name: str, value: Any) -> str:
-    """Return a value as a cell of Markdown."""
-    match name, value:
-        case _, None | "":
-            return "-"
-        case "baseline", _:
-            return f"**{value}**"
-        case "val_accuracy", _:
-            return f"{value:.4f}"
-        case _, bool():
-            return "yes" if value else "no"
-        case _, int():
-            return f"{value:,}"
-        case _, float():
-            return f"{value:.1f}"
-        case _:
-            return printable(" ".join(str(value).split())).replace("|", "\\|")

@@ -19,7 +19,8 @@ from rich.text import Text
 
 from ressearch.messages import printable
 from ressearch.report.console import new_console
-from ressearch.report.formatting import duration, network
+from ressearch.report.formatting import duration, estimate_text, network
+from ressearch.report.recipe_text import recipe_text
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
 from ressearch.search.ledger import Tell
 from ressearch.search.session import Start
@@ -96,7 +97,7 @@ class Display:
             table.add_row(
                 str(trial.number),
                 f"{trial.epochs}/{self._start.num_epochs}" + (" paused" if trial.state == "paused" else ""),
-                "-" if trial.val_accuracy is None else f"{trial.val_accuracy:.4f}",
+                estimate_text(trial.score),
                 f"{trial.num_params:,}",
                 f"{trial.baseline}: {described}" if trial.baseline else described,
                 style="cyan" if trial.baseline else "",
@@ -112,28 +113,33 @@ def _best(now: StudySummary) -> RenderableType:
     if now.found:
         table.add_row(
             "best found",
-            f"{now.found.val_accuracy:.4f}",
+            estimate_text(now.found.score),
             f"{now.found.num_params:,} params",
-            f"trial {now.found.number}",
+            _told(f"trial {now.found.number}", recipe_text(now.found, now.told)),
         )
     for name, trial in list(now.extremes.items())[1:]:
         table.add_row(
             f"front of {len(now.front)}: best {name}",
-            f"{trial.val_accuracy:.4f}",
+            estimate_text(trial.score),
             f"{trial.num_params:,} params",
             f"trial {trial.number}",
         )
     for baseline in now.baselines:
         difference = now.difference(baseline)
-        against = "" if difference is None else f"best found {difference:+.4f}"
+        against = "" if difference is None else f"best found {estimate_text(difference, '+')}"
         table.add_row(
             f"{baseline.baseline}",
-            f"{baseline.val_accuracy:.4f}",
+            estimate_text(baseline.score),
             f"{baseline.num_params:,} params",
-            against,
+            _told(against, recipe_text(baseline, now.told)),
             style="cyan",
         )
     return table
+
+
+def _told(words: str, recipe: str) -> Text:
+    """Join words and a recipe, which gives way where it is narrow."""
+    return Text("  ".join(part for part in (words, recipe) if part), no_wrap=True, overflow="ellipsis")
 
 
 @contextmanager
@@ -160,13 +166,13 @@ class Lines:
     def _line(self, record: TrialRecord) -> str:
         name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
         state = f"failed: {printable(record.message or '')}" if record.state == "failed" else record.state
-        accuracy = "-" if record.val_accuracy is None else f"{record.val_accuracy:.4f}"
+        accuracy = estimate_text(record.score)
         size, length = f"{record.num_params:,} params", f"{record.epochs} epochs"
         return "  ".join([name, state, accuracy, size, length, duration(record.seconds), self._account()])
 
     def _account(self) -> str:
         done = sum(record.is_finished for record in self._ended.values())
         front = front_of(self._ended.values(), self._directions)
-        best_text = f", best {front[0].val_accuracy:.4f} (trial {front[0].number})" if front else ""
+        best_text = f", best {estimate_text(front[0].score)} (trial {front[0].number})" if front else ""
         front_text = f", front of {len(front)}" if front and len(self._directions) > 1 else ""
         return f"[{done}/{self._target}{best_text}{front_text}]"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
-from ressearch.noise import std_error
+from ressearch.noise import Estimate, std_error
 from ressearch.ranking import Directions, Point, oriented, ranks
 from ressearch.training.recipe import Recipe
 
@@ -55,6 +55,10 @@ class TrialRecord:
     """Number of the trial that is trained again here."""
     group: str | None = None
     """What a confirmation compares: the contestant that this trial trains with one of several seeds."""
+    trial_of: int | None = None
+    """Number of the study's trial whose network is trained again here, with a fresh seed."""
+    recipe_of: int | None = None
+    """Number of the study's trial whose recipe this training has, if that is another one than `trial_of`."""
     curve: tuple[Mapping[str, float], ...] = ()
     """One mapping per epoch: epoch, train_loss, val_loss, val_accuracy, lr, seconds."""
     seconds: float = 0.0
@@ -79,6 +83,11 @@ class TrialRecord:
         if self.val_accuracy is None or self.num_val_images is None:
             return None
         return std_error(self.val_accuracy, self.num_val_images)
+
+    @property
+    def score(self) -> Estimate | None:
+        """Validation accuracy with its standard error, None before the first epoch."""
+        return None if self.val_accuracy is None else Estimate(self.val_accuracy, self.std_error)
 
     @property
     def epochs(self) -> int:
@@ -110,6 +119,9 @@ class TrialRecord:
         for name, hint in _HINTS.items():
             if not _is_a(getattr(self, name), hint):
                 return f"{name} is {getattr(self, name)!r:.80}"
+        for name in ("num_images", "num_val_images"):
+            if (number := getattr(self, name)) is not None and number < 1:
+                return f"{name} is {number}"
         if any(not {"epoch", "val_accuracy"} <= epoch.keys() for epoch in self.curve):
             return "curve lacks an epoch or its val_accuracy"
         try:
@@ -132,8 +144,12 @@ class TrialRecord:
         return Recipe(**self.recipe)
 
     def attributes(self) -> dict[str, Any]:
-        """Return the fields that Optuna has no column for, without those that say nothing yet."""
+        """Return the fields that Optuna has no column for, without those that say nothing yet.
+
+        A trial that has ended has its standard error among them, for Optuna's dashboard; nobody reads it back.
+        """
         values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
+        values["std_error"] = None if self.is_open else self.std_error
         return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
@@ -184,3 +200,10 @@ def front_of(trials: Iterable[TrialRecord], directions: Directions) -> list[Tria
 def best_of(trials: Iterable[TrialRecord], directions: Directions) -> TrialRecord | None:
     """Return the first of the front: the ranked trial with the highest validation accuracy; None if there is none."""
     return next(iter(front_of(trials, directions)), None)
+
+
+def is_tied(trial: TrialRecord, first: TrialRecord) -> bool | None:
+    """Tell whether a trial's accuracy is the first one's but for noise, None for itself and where nobody knows."""
+    if trial.number == first.number or trial.score is None or first.score is None:
+        return None
+    return first.score.minus(trial.score).is_noise

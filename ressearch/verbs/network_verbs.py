@@ -99,6 +99,8 @@ def show(
 ) -> "RenderableType":
     """Return the drawing of one network, for a Rich console: layers, shapes, parameters, MACs, published errors.
 
+    Of a trial it tells the rank, the score with its standard error, the recipe and the curve, too.
+
     Args:
         what: A name such as resnet-110, the architecture.yaml of an export, or, with `trial`, a study.
         trial: "best" or a number.
@@ -109,13 +111,12 @@ def show(
         StudyError: If there is no such study or trial.
     """
     from ressearch.report.drawing import architecture_table, named_drawing
+    from ressearch.report.trial_drawing import trial_drawing
     from ressearch.store.study_record import open_study
 
     if trial is not None:
         study = open_study(study_path(what))
-        record = study.trial(trial)
-        title = f"trial {record.number} of {study.name}"
-        return architecture_table(record.build_architecture(), study.shape, title=title, every_layer=every_layer)
+        return trial_drawing(study, study.trial(trial), every_layer=every_layer)
     name, architecture, shape = find_network(what)
     if str(what) == name:
         return named_drawing(name, every_layer=every_layer)

@@ -76,7 +76,7 @@ def run(
         StudyError: If the study is in use, damaged, or of another experiment.
     """
     from ressearch.packaging.trials import export_best
-    from ressearch.report.leaderboard import write_leaderboard
+    from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
     from ressearch.search.session import run_session, unobserved
     from ressearch.store.files import study_directory

@@ -155,6 +155,8 @@ def test_show_draws_a_trial_and_an_export(call: Call, at_home: Path, rows_of: Ro
     shown = call("show", "digits", "best", "--layers")
     assert f"trial {best['trial']} of digits ({best['architecture_id']})" in shown.out
     assert f"{best['num_params']:,}" in shown.out
+    assert "place         rank 1 of 2" in shown.out
+    assert f"{best['val_accuracy']:.4f} ±{best['std_error']:.4f} after 2 epochs" in shown.out
     again = call("show", "trials/digits/best/architecture.yaml")
     assert f"{best['num_params']:,}" in again.out
 
@@ -168,7 +170,10 @@ def test_train_ends_in_an_export_with_its_test_accuracy(
     assert ended.code == 0, ended.err
     epoch, tested, where = ended.out.splitlines()
     assert epoch.startswith("epoch 1: val_accuracy 0.")
-    origin = yaml.safe_load((directory / "architecture.yaml").read_text())["origin"]
+    description = yaml.safe_load((directory / "architecture.yaml").read_text())
+    origin, recipe, data = (description[name] for name in ("origin", "recipe", "data"))
+    assert (recipe["epochs"], recipe["batch_size"], description["seed"]) == (1, 50, 5)
+    assert (data["name"], data["seed"], data["num_images"], data["num_val_images"]) == ("digits", 5, 200, 100)
     assert tested == f"test_accuracy {origin['test_accuracy']:.4f}"
     assert (where, origin["seed"], origin["epochs"], origin["space"]) == (str(directory), 5, 1, "digits")
     assert (directory / "weights.safetensors").is_file()

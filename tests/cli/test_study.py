@@ -124,6 +124,7 @@ def test_the_dashboard_shows_curves_parameters_and_attributes(rows_of: Rows, at_
         attributes = {attribute["key"]: attribute["value"] for attribute in trial["user_attrs"]}
         assert json.loads(attributes["num_params"]) == row["num_params"]
         assert row["architecture_id"] in attributes["architecture_id"]
+        assert json.loads(attributes["std_error"]) == row["std_error"] > 0
     assert {param["name"] for param in trials[1]["params"]} == {"depth", "width_2"}
 
 

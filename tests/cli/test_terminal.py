@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.report.console import PlainTextConsole
-from ressearch.report.leaderboard import as_csv, as_markdown, leaderboard_rows
+from ressearch.report.leaderboard import leaderboard_rows
+from ressearch.report.leaderboard_forms import as_csv, as_markdown
 from ressearch.store.study_record import open_study
 
 HOSTILE = 'x\x1b[2J\x1b]0;owned\x07\x9b31m\u202e\x08\x7f[bold]"""\n# y'

@@ -1,5 +1,6 @@
 """`best/` of a study: which network it holds, and that whoever reads it while it changes reads a whole file."""
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,11 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from ressearch.arch import architecture_id, cost, named, plan
 from ressearch.model import build
+from ressearch.packaging.description import TrainingData, read_description
 from ressearch.packaging.trials import export_best
 from ressearch.store.files import BEST, weights_file
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord
 from ressearch.training.recipe import Recipe
+from ressearch.training.source import Source
 
 ARCHITECTURE = named("resnet-8")
 PLAN = plan(ARCHITECTURE, 1, 4)
@@ -101,6 +104,33 @@ def test_it_follows_the_study_and_leaves_what_else_somebody_keeps_there(
     assert exported(directory)["trial"] == 1
     assert (directory / BEST / "notes.txt").read_text() == "mine"
     assert sorted(path.name for path in directory.iterdir()) == [BEST, "trials"]  # nothing unfinished is left
+
+
+def test_it_tells_how_it_was_trained_to_the_last_digit_and_where_nothing_lies(
+    trained: Callable[..., TrialRecord], tmp_path: Path
+) -> None:
+    recipe = Recipe(epochs=2, lr=0.1 + 0.2, weight_decay=1 / 3000)
+    counts = {"num_images": 400, "num_val_images": 60}
+    source = Source(name="folder", root=Path("/home/somebody/secret"), subset=400, val_images=60)
+    trial = trained(0, 0.1, 38 / 60, recipe=asdict(recipe), seed=2**32 - 1, **counts)
+    terms = {"seed": 17, **{f"data.{name}": value for name, value in source.to_dict().items()}}
+    export_best(replace(study_of(tmp_path / "study", trial), terms=terms))
+    file = tmp_path / "study" / BEST / "architecture.yaml"
+    found = read_description(file)
+    assert (found.recipe, found.seed) == (recipe, 2**32 - 1)
+    assert found.data == TrainingData.of(source, seed=17, **counts)
+    assert "secret" not in file.read_text() + (tmp_path / "study" / BEST / "model.py").read_text()
+    origin = exported(tmp_path / "study")
+    assert (origin["val_accuracy"], origin["std_error"]) == (38 / 60, math.sqrt(38 / 60 * 22 / 60 / 60))
+
+
+def test_a_study_of_an_earlier_version_tells_what_it_has_kept(
+    trained: Callable[..., TrialRecord], tmp_path: Path
+) -> None:
+    export_best(study_of(tmp_path / "study", trained(0, 0.5)))
+    found = read_description(tmp_path / "study" / BEST / "architecture.yaml")
+    assert (found.recipe, found.seed, found.data) == (Recipe(), 0, None)
+    assert "std_error" not in exported(tmp_path / "study")
 
 
 def test_without_a_best_trial_nothing_changes(trained: Callable[..., TrialRecord], tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from ressearch.ranking import Directions
-from ressearch.report.leaderboard import as_csv, as_json, as_markdown, as_table, leaderboard_rows, write_leaderboard
+from ressearch.report.leaderboard import leaderboard_rows
+from ressearch.report.leaderboard_forms import as_csv, as_json, as_markdown, as_table, write_leaderboard
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.store.study_record import StudyRecord
 

@@ -1,6 +1,7 @@
 """What is shown while a search runs, of real searches over a trial function that takes no time."""
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -21,6 +22,7 @@ from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import open_study
 from ressearch.training.loop import EpochResult
 
+RECIPE = "lr=0.1 weight_decay=0.0005"
 SPACE = """\
 # Is the wider one better?
 version: 1
@@ -67,6 +69,11 @@ def on(width: int = 60, *, is_terminal: bool | None = None) -> tuple[Observe, io
     return lambda start: progress(start, console), written
 
 
+def accuracy(value: float) -> str:
+    """Return an accuracy over the 144 images of digits that validate, with its standard error."""
+    return f"{value:.4f} ±{(value * (1 - value) / 144) ** 0.5:.4f}"
+
+
 @pytest.fixture
 def space(tmp_path: Path) -> Path:
     path = tmp_path / "width.yaml"
@@ -79,16 +86,16 @@ def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_
     search(space, tmp_path / "study", trials=4, observe=observe)
     lines = written.getvalue().splitlines()
     assert [line.split("  ")[:3] for line in lines] == [
-        ["trial 0 (resnet-8)", "complete", "0.5200"],
-        ["trial 1", "complete", "0.6200"],
+        ["trial 0 (resnet-8)", "complete", accuracy(0.52)],
+        ["trial 1", "complete", accuracy(0.62)],
         ["trial 2", "failed: non_finite: the loss is nan", "-"],
-        ["trial 3", "complete", "0.8200"],
+        ["trial 3", "complete", accuracy(0.82)],
     ]
     assert [line[line.index("[") :] for line in lines] == [
         "[1/4]",  # the baseline is outside the limits, so it is not the best
-        "[2/4, best 0.6200 (trial 1)]",
-        "[3/4, best 0.6200 (trial 1)]",
-        "[4/4, best 0.8200 (trial 3)]",
+        f"[2/4, best {accuracy(0.62)} (trial 1)]",
+        f"[3/4, best {accuracy(0.62)} (trial 1)]",
+        f"[4/4, best {accuracy(0.82)} (trial 3)]",
     ]
 
 
@@ -99,7 +106,7 @@ def test_a_second_session_shows_its_own_trials_only(space: Path, tmp_path: Path)
     lines = written.getvalue().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("trial 2")
-    assert lines[0].endswith("[3/3, best 0.6200 (trial 1)]")
+    assert lines[0].endswith(f"[3/3, best {accuracy(0.62)} (trial 1)]")
 
 
 def test_the_display_shows_running_trials_and_the_best_against_the_baselines(space: Path, tmp_path: Path) -> None:
@@ -127,8 +134,10 @@ def test_the_display_shows_running_trials_and_the_best_against_the_baselines(spa
     assert "3/4" in words  # trials finished
     assert "2/2" in words  # epochs of the running one
     assert "2 complete, 0 pruned, 1 failed, 1 refused untrained (num_params 1)" in frames[-1]
-    assert "best found  0.6200" in frames[-1]
-    assert "best found +0.1000" in frames[-1]
+    assert f"best found  {accuracy(0.62)}" in frames[-1]
+    assert f"trial 1  {RECIPE}" in frames[-1]
+    error = math.sqrt((0.52 * 0.48 + 0.62 * 0.38) / 144)
+    assert f"best found +0.1000 ±{error:.4f}  {RECIPE}" in frames[-1]
     assert "Ctrl-C saves and ends" in frames[-1]
 
 
@@ -183,7 +192,21 @@ def test_a_terminal_is_left_as_it_was(space: Path, tmp_path: Path) -> None:
     ("trials", "expected"),
     [
         (1, ["no trial within the limits finished", "1 of 1 trials finished: 1 complete"]),
-        (4, ["best: trial 3, val_accuracy 0.8200", "baseline resnet-8 (trial 0)", "the best found has +0.3000"]),
+        (
+            4,
+            [
+                f"best: trial 3, val_accuracy {accuracy(0.82)}",
+                "baseline resnet-8 (trial 0)",
+                "only 144 images validate",
+            ],
+        ),
+        (
+            4,
+            [
+                "trial 3 leads; no other is tied with it within noise\n",
+                "; the best found has +0.3000 ±0.0525, with the same",
+            ],
+        ),
         (9, ["4 of 9 trials finished", "the space holds no further feasible network"]),
     ],
 )
@@ -235,15 +258,15 @@ def test_with_several_objectives_lines_and_summary_tell_of_the_front(space: Path
     outcome = search(space, tmp_path / "study", trials=3, do=pretend_with_size, observe=observe)
     lines = written.getvalue().splitlines()
     assert [line[line.index("[") :] for line in lines] == [
-        "[1/3, best 0.8200 (trial 0), front of 1]",
-        "[2/3, best 0.9200 (trial 1), front of 2]",
-        "[3/3, best 1.0200 (trial 2), front of 2]",
+        f"[1/3, best {accuracy(0.82)} (trial 0), front of 1]",
+        f"[2/3, best {accuracy(0.92)} (trial 1), front of 2]",
+        "[3/3, best 1.0200 ±0.0049 (trial 2), front of 2]",
     ]
     text = session_summary(outcome, open_study(tmp_path / "study"))
     for part in (
-        "best: trial 2, val_accuracy 1.0200",
+        "best: trial 2, val_accuracy 1.0200 ±0.0049,",
         "front: 2 networks that no other dominates in val_accuracy, num_params",
-        "best num_params: 8,000, trial 0, val_accuracy 0.8200",
+        f"best num_params: 8,000, trial 0, val_accuracy {accuracy(0.82)}",
         f"ressearch export {tmp_path / 'study'} front -o DIR",
     ):
         assert part in text

@@ -13,7 +13,8 @@ from typing import Any
 import optuna
 import pytest
 
-from ressearch.report.leaderboard import as_json, as_markdown, leaderboard_rows
+from ressearch.report.leaderboard import leaderboard_rows
+from ressearch.report.leaderboard_forms import as_json, as_markdown
 from ressearch.store.files import DATABASE, MANIFEST, StudyError, read_manifest
 from ressearch.store.study_record import open_study
 from ressearch.store.trial_store import TrialStore
@@ -132,6 +133,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "odd measures": (attribute("measures", '{"val_accuracy": "high"}'), "trial 1: measures is "),
     "an odd flag": (attribute("within_limits", '"\\u001b[31m"'), r"trial 1: within_limits is '\x1b[31m'"),
     "a count that is none": (attribute("num_params", "true"), "trial 1: num_params is True"),
+    "no images": (attribute("num_val_images", "0"), "trial 1: num_val_images is 0"),
     "no JSON": (attribute("candidate_id", "{"), "it is damaged (Expecting property name"),
     "no UTF-8": (
         by_sql("UPDATE trial_user_attributes SET value_json = CAST(x'22ff22' AS TEXT) WHERE trial_id = 2"),

@@ -24,6 +24,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "baseline": {"baseline": "resnet-8", "params": {}},
     "retry_of": {"retry_of": 0},
     "group": {"group": "ab12cd34ef"},
+    "trial_of": {"trial_of": 0},
+    "recipe_of": {"recipe_of": 17},
     "curve": {},
     "seconds": {},
     "measures": {},
@@ -175,6 +177,19 @@ def test_what_optuna_reads(opened: Opened, running: Running) -> None:
     assert trials[0].user_attrs["measures"] == {"val_accuracy": 0.4, "num_params": 75290.0}
     assert trials[0].user_attrs["seconds"] == 6.0
     assert study.best_trial.number == 0
+
+
+def test_optuna_s_dashboard_is_told_the_standard_error_of_a_trial_that_has_ended(
+    opened: Opened, running: Running, read: Read
+) -> None:
+    store = opened()
+    store.close(end(trained(store, running(0, num_val_images=100), 0.1, 0.4)))
+    store.close(end(trained(store, running(1, num_val_images=100), 0.5), "pruned"))
+    store.close(end(trained(store, running(2), 0.5)))  # as an earlier version would have written it
+    store.pause(replace(trained(store, running(3, num_val_images=100), 0.5), state="paused"))
+    errors = [trial.user_attrs.get("std_error") for trial in by_optuna(store).trials]
+    assert errors == [pytest.approx((0.4 * 0.6 / 100) ** 0.5), 0.05, None, None]
+    assert [record.std_error for record in read(store.directory)] == [*errors[:3], 0.05]
 
 
 def test_several_objectives_are_all_kept(opened: Opened, running: Running) -> None:
