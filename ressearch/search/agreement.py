@@ -71,13 +71,13 @@ class Resamples:
 
     def _summed(self, pairs: Floats) -> Floats:
         """Sum a value of pairs over all pairs of every draw."""
-        return np.einsum("di,di->d", self._weights @ pairs, self._weights)
+        return np.asarray(((self._weights @ pairs) * self._weights).sum(axis=1))
 
     def _spearman(self, first: Sequence[float], second: Sequence[float]) -> Floats:
         """Return rho of every draw, nan where a measure does not vary."""
         one, other = self._centred_ranks(first), self._centred_ranks(second)
-        moments = [np.einsum("di,di,di->d", self._weights, a, b) for a, b in ((one, other), (one, one), (other, other))]
-        return _ratio(*moments)
+        weights = self._weights
+        return _ratio(*((weights * a * b).sum(axis=1) for a, b in ((one, other), (one, one), (other, other))))
 
     def _centred_ranks(self, values: Sequence[float]) -> Floats:
         """Return the ranks of every draw minus their mean: half of those below minus half of those above."""
