@@ -144,6 +144,7 @@ def audit(
         say(audit_markdown(found))
     else:
         for table in audit_tables(found):
+            say(f"\n{table.title}:")
             new_console().print(for_terminal(table))
         say("\n".join(audit_sentences(found)))
     _end_early(found.num_missing)

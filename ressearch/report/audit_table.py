@@ -10,6 +10,7 @@ from ressearch.search.audit import MEASURE, Audit
 
 TOLERANCE = 0.05
 """The ranking has settled where Kendall's tau stays at most so much below that of the last epoch."""
+_SETTLED = f"from there on tau is at most {TOLERANCE} below that of the last epoch"
 MAX_EPOCHS = 12
 """Epochs that a table shows; of more, some are left out."""
 _INTERVAL = f"{CONFIDENCE:.0%} interval"
@@ -68,20 +69,17 @@ def _counting(audit: Audit) -> Iterator[str]:
             yield f"{name} is the same for all networks, so it ranks nothing."
         elif advantage.interval[0] <= 0:
             yield (
-                f"WARNING: {name} ranks the networks as well, within noise: the search's tau is "
-                f"{_text(advantage, signed=True)} above that of counting."
+                f"WARNING: {name} ranks the networks as well, within noise: the search's tau minus that of counting is "
+                f"{_text(advantage, signed=True)}."
             )
         else:
-            yield f"The search ranks better than {name}: its tau is {_text(advantage, signed=True)} above."
+            yield f"The search ranks better than {name}: its tau is {_text(advantage, signed=True)} higher."
 
 
 def _settling(audit: Audit) -> Iterator[str]:
     for what, curve in (("of the search", audit.proxy_curve), ("of full training", audit.full_curve)):
         if epoch := _settled(curve):
-            yield (
-                f"The ranking {what} settles at epoch {epoch} of {len(curve)}: from there on tau stays within "
-                f"{TOLERANCE} of the last epoch's, or above."
-            )
+            yield f"The ranking {what} settles at epoch {epoch} of {len(curve)}: {_SETTLED}."
 
 
 def _settled(curve: Sequence[Estimate]) -> int | None:
@@ -90,25 +88,27 @@ def _settled(curve: Sequence[Estimate]) -> int | None:
 
 def _networks(audit: Audit) -> PlainTable:
     """Return the networks in the order of the search, with their ranks in both."""
-    full_ranks = {row.trial.number: 1 + _num_better(audit, row.full.val_accuracy) for row in audit.rows}
+    before = [row.trial.val_accuracy or 0.0 for row in audit.rows]
+    then = [row.full.val_accuracy or 0.0 for row in audit.rows]
     rows = [
         (
             f"trial {row.trial.number}" + (f" ({row.trial.baseline})" if row.trial.baseline else ""),
             f"{row.trial.num_params:,}",
             f"{row.trial.num_macs:,}",
-            f"{row.trial.val_accuracy:.4f}",
-            f"{row.full.val_accuracy:.4f}",
-            f"{place}",
-            f"{full_ranks[row.trial.number]}",
+            f"{searched:.4f}",
+            f"{trained:.4f}",
+            f"{_rank(searched, before)}",
+            f"{_rank(trained, then)}",
         )
-        for place, row in enumerate(audit.rows, start=1)
+        for row, searched, trained in zip(audit.rows, before, then, strict=True)
     ]
     columns = ("network", "params", "MACs", "in the search", f"{audit.epochs} epochs", "rank", "rank then")
     return PlainTable("Validation accuracy", columns, rows)
 
 
-def _num_better(audit: Audit, accuracy: float | None) -> int:
-    return sum((row.full.val_accuracy or 0.0) > (accuracy or 0.0) for row in audit.rows)
+def _rank(accuracy: float, accuracies: Sequence[float]) -> int:
+    """Return 1 for the highest; equals share their rank."""
+    return 1 + sum(other > accuracy for other in accuracies)
 
 
 def _agreements(audit: Audit) -> list[tuple[str, ...]]:

@@ -26,9 +26,8 @@ def confirmation_table(rows: Sequence[Confirmed]) -> str:
 
 def _cells(row: Confirmed) -> tuple[str, ...]:
     trial, recipe = row.contestant.trial, row.contestant.recipe
-    outside = "" if trial.within_limits else ", outside the limits"
     return (
-        row.contestant.name + outside,
+        row.contestant.name,
         f"{trial.num_params:,}",
         f"{trial.num_macs:,}",
         f"{recipe.lr:.3g}",
@@ -84,6 +83,8 @@ def _sentences(confirmation: Confirmation) -> Iterator[str]:
         yield (
             "Differences that are equal for all seeds have an interval without width, which proves little: add seeds."
         )
+    if outside := [row.contestant.title for row in confirmation.rows if not row.contestant.trial.within_limits]:
+        yield f"Outside the limits of the study: {_listed(outside)}."
     for row in confirmation.rows:
         for failure in row.failures:
             yield f"{row.contestant.name}: a training failed and is left out: {printable(failure)}"
@@ -99,8 +100,10 @@ def verdict(confirmation: Confirmation) -> str:
     if not confirmation.comparisons:
         return f"{start}{'s' if count > 1 else ''}; there is no other to compare it with."
     if all(one.paired.interval is None for one in confirmation.comparisons):
-        return f"{start}{'s' if count > 1 else ''}; one pair tells nothing about the spread: two seeds or more would."
-    return f"{start}s; it is {'; '.join(_standings(confirmation.comparisons))}."
+        return (
+            f"{start}{'s' if count > 1 else ''}; one seed in common tells nothing about the spread: train more seeds."
+        )
+    return f"{start}s; it is {', '.join(_standings(confirmation.comparisons))}."
 
 
 def _standings(comparisons: Sequence[Comparison]) -> Iterator[str]:
@@ -118,5 +121,4 @@ def _standings(comparisons: Sequence[Comparison]) -> Iterator[str]:
 
 def _listed(names: Sequence[str]) -> str:
     """Join names; they hold commas themselves."""
-    quoted = [f"'{name}'" if "," in name and "(" not in name else name for name in names]
-    return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
+    return f"{'; '.join(names[:-1])}; and {names[-1]}" if len(names) > 1 else names[0]

@@ -29,8 +29,8 @@ def _cell(text: str) -> str:
 
 
 def for_terminal(table: PlainTable) -> Table:
-    """Return what Rich prints; the first column is a name, the others are numbers."""
-    printed = Table(title=table.title, title_justify="left", header_style="bold", box=box.SIMPLE_HEAD)
+    """Return what Rich prints, without the title; the first column is a name, the others are numbers."""
+    printed = Table(header_style="bold", box=box.SIMPLE_HEAD)
     for index, name in enumerate(table.columns):
         printed.add_column(name, justify="right" if index else "left")
     for row in table.rows:

@@ -128,7 +128,7 @@ class Lines:
         tenth = self._tenths()
         if not record.is_open:
             self._write(f"{record.group}, seed {record.seed}: {outcome(record)}  [{self._account.text()}]")
-        elif tenth > self._tenth:
+        elif tenth > self._tenth and record.epochs < self._account.length_of(record):
             self._write(f"{record.group}, seed {record.seed}: epoch {record.epochs}  [{self._account.text()}]")
         self._tenth = max(tenth, self._tenth)
 
@@ -138,9 +138,11 @@ class Lines:
 
 def outcome(record: TrialRecord) -> str:
     """Say what a training came to."""
+    if record.state == "failed":
+        return f"failed: {record.message or ''}"
     measures = record.measures or {}
     name = "test_accuracy" if "test_accuracy" in measures else "val_accuracy"
-    return f"{name} {measures[name]:.4f}" if name in measures else f"failed: {record.message or ''}"
+    return f"{name} {measures[name]:.4f}"
 
 
 class Display:

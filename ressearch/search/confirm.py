@@ -156,6 +156,6 @@ def _confirmed(contestant: Contestant, records: Sequence[TrialRecord], seeds: Se
     done = [by_seed[seed] for seed in seeds if seed in by_seed]
     return Confirmed(
         contestant=contestant,
-        by_seed={record.seed: record.measures[MEASURE] for record in done if record.measures},
+        by_seed={record.seed: (record.measures or {})[MEASURE] for record in done if record.state == "complete"},
         failures=tuple(record.message or "" for record in done if record.state == "failed"),
     )

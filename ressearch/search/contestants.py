@@ -46,21 +46,18 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
     if not found and not baselines:
         raise StudyError(f"{study.directory}: no trial is complete, so there is nothing to confirm")
 
-    def contestant(title: str, trial: TrialRecord, donor: TrialRecord) -> Contestant:
-        recipe = lengthened(donor, epochs)
-        recipe_of = None if donor is trial else donor.number
+    def contestant(trial: TrialRecord, donor: TrialRecord | None = None) -> Contestant:
+        recipe = lengthened(donor or trial, epochs)
+        title = trial.baseline or f"trial {trial.number}"
+        if donor:
+            title += f", recipe of trial {donor.number}"
         name = f"{title} {length_text(recipe.epochs, num_images)}"
+        recipe_of = donor.number if donor else None
         return Contestant(title=title, name=name, trial=trial, recipe=recipe, recipe_of=recipe_of)
 
-    contestants = [contestant(f"trial {trial.number}", trial, trial) for trial in found]
-    contestants += [contestant(f"{trial.baseline}", trial, trial) for trial in baselines]
-    for best in found[:1]:
-        contestants += [
-            contestant(f"{trial.baseline}, recipe of trial {best.number}", trial, best)
-            for trial in baselines
-            if best.build_recipe() != trial.build_recipe()
-        ]
-    return contestants
+    best = found[:1]
+    as_found = [contestant(trial, one) for one in best for trial in baselines if one.recipe != trial.recipe]
+    return [*map(contestant, [*found, *baselines]), *as_found]
 
 
 def lengthened(trial: TrialRecord, epochs: int | None) -> Recipe:

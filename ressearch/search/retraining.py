@@ -269,5 +269,6 @@ def _outlook(
 
 
 def _seconds_per_image(trial: TrialRecord, num_images: int) -> float:
-    """Return a trial's worker time per training image and epoch."""
-    return trial.seconds / max(1, trial.epochs * (trial.num_images or num_images))
+    """Return the time that a trial took per training image and epoch, without what it needs once."""
+    seconds = sum(epoch.get("seconds", 0.0) for epoch in trial.curve) or trial.seconds
+    return seconds / max(1, trial.epochs * (trial.num_images or num_images))
