@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ressearch.images import ImageShape
     from ressearch.store.study_record import open_study
     from ressearch.verbs import (
+        audit,
         build,
         check,
         confirm,
@@ -31,6 +32,7 @@ __all__ = [
     "Experiment",
     "ImageShape",
     "Stage",
+    "audit",
     "build",
     "check",
     "confirm",

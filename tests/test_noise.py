@@ -1,6 +1,6 @@
 import pytest
 
-from ressearch.noise import Estimate, few_images_text, std_error
+from ressearch.noise import Estimate, Paired, few_images_text, std_error
 
 
 def test_the_standard_error_of_a_share() -> None:
@@ -44,3 +44,46 @@ def test_few_images_are_warned_of() -> None:
     text = few_images_text(499)
     assert text.startswith("only 499 images validate: the standard error of an accuracy is 0.0224")
     assert "500 or more" in text
+
+
+# Differences of pairs; Student's quantiles of 97.5 % are from printed tables: 12.706, 4.303 and 2.776 at 1, 2 and 4
+# degrees of freedom.
+
+
+def test_the_interval_of_paired_differences_is_students() -> None:
+    paired = Paired((0.01, 0.03, 0.02))
+    assert paired.mean == pytest.approx(0.02)
+    assert paired.std == pytest.approx(0.01)
+    assert paired.interval == pytest.approx((0.02 - 4.303 * 0.01 / 3**0.5, 0.02 + 4.303 * 0.01 / 3**0.5), abs=1e-5)
+    assert paired.sign == 0  # -0.0048 to 0.0448
+    assert Paired((0.0, 0.02)).interval == pytest.approx((0.01 - 0.12706, 0.01 + 0.12706), abs=1e-5)
+
+
+@pytest.mark.parametrize(("shift", "sign"), [(0.1, 1), (-0.1, -1), (0.0, 0)])
+def test_an_interval_beside_zero_separates(shift: float, sign: int) -> None:
+    assert Paired(tuple(shift + each for each in (0.01, -0.01, 0.0, 0.01, -0.01))).sign == sign
+
+
+def test_more_pairs_are_counted_until_the_interval_leaves_zero_out() -> None:
+    # Half widths with a standard deviation of 0.01: 4.303/sqrt(3) = 2.484, 3.182/2 = 1.591, 2.776/sqrt(5) = 1.241,
+    # 2.571/sqrt(6) = 1.049 hundredths.
+    assert Paired((0.01, 0.03, 0.02)).more_pairs == 1
+    assert Paired((0.002, 0.022, 0.012)).more_pairs == 3
+    assert Paired((0.02, 0.04, 0.03)).more_pairs == 0
+
+
+def test_what_no_thousand_pairs_separate_has_no_number() -> None:
+    assert Paired((0.01, -0.01, 0.0001)).more_pairs is None
+    assert Paired((0.0, 0.0)).more_pairs is None
+
+
+def test_fewer_than_two_pairs_have_no_interval() -> None:
+    assert (Paired(()).mean, Paired(()).interval, Paired(()).sign, Paired(()).more_pairs) == (None, None, 0, None)
+    one = Paired((0.5,))
+    assert (one.mean, one.std, one.interval, one.sign, one.more_pairs) == (0.5, None, None, 0, None)
+
+
+def test_rounding_is_no_spread() -> None:
+    equal = Paired((0.55 - 0.51, 0.57 - 0.53, 0.59 - 0.55))
+    assert equal.std == 0.0
+    assert equal.sign == 1

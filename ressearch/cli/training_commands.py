@@ -1,5 +1,7 @@
 """Commands that train outside of a search."""
 
+import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,7 +16,6 @@ from ressearch.cli.application import (
     interrupted,
     say,
 )
-from ressearch.messages import printable
 
 if TYPE_CHECKING:
     from ressearch.training.loop import EpochResult
@@ -81,29 +82,76 @@ def confirm(
 ) -> None:
     """Train the best networks and the baselines again with fresh seeds, and test each training once.
 
-    The baselines are trained with the recipe of the study and with that of the best network. Nothing was chosen on
-    the test images. What is done is kept: the same command again trains what is missing, more --seeds add to it.
+    The baselines are trained with the recipe of the study and with that of the best network. All contestants share
+    their seeds, so that differences are paired: the best mean is compared with the runner-up and with every baseline,
+    with 95 % intervals. Nothing was chosen on the test images. What is done is kept: the same command again trains what
+    is missing, from the last epoch on, and more --seeds or a higher --top add to it.
 
     Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
     """
-    from ressearch.report.confirmation_table import confirmation_table
-    from ressearch.store.record import TrialRecord
-
-    def tell(record: TrialRecord) -> None:
-        if record.is_open:
-            return
-        accuracy = (record.measures or {}).get("test_accuracy")
-        how = f"failed: {printable(record.message or '')}" if accuracy is None else f"test_accuracy {accuracy:.4f}"
-        say(f"{record.group}, seed {record.seed}: {how}")
+    from ressearch.report.confirmation_table import confirmation_report
+    from ressearch.report.retraining_live import progress
 
     try:
-        rows = verbs.confirm(study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, tell=tell)
+        found = verbs.confirm(
+            study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, observe=progress
+        )
     except KeyboardInterrupt:
         interrupted()
-    say(f"\n{confirmation_table(rows)}")
-    for row in rows:
-        for failure in row.failures:
-            say(f"{row.contestant.name}: a training failed: {printable(failure)}")
-    if any(len(row.accuracies) + len(row.failures) < seeds for row in rows):
-        say("\nnot all trainings are done; the same command carries on")
+    say(f"\n{confirmation_report(found)}")
+    _end_early(found.num_missing)
+
+
+@app.command(epilog="\b\nExample:\n  ressearch audit cifar10 --sample 16 --epochs 40 --format md")
+def audit(
+    study: Study,
+    sample: Annotated[
+        int, typer.Option(min=4, metavar="N", help="Networks, spread over the ranking; all if there are fewer.")
+    ] = 16,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Epochs of each training; five times the search's if left out."),
+    ] = None,
+    subset: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Training images; all but the validation images if left out.")
+    ] = None,
+    form: Annotated[Literal["table", "md"], typer.Option("--format", help="Form of the output.")] = "table",
+    backend: Annotated[
+        Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
+    ] = "ray",
+) -> None:
+    """Train a sample at full length: does the search rank networks as full training does?
+
+    Complete trials, good and bad ones, are trained once more, each with its own recipe and a fresh seed. Kendall's tau
+    and Spearman's rho compare the search's ranking with the one at full length, and the same for parameters and MACs:
+    where counting does as well, the search's short training says little. The validation images judge; the test images
+    stay unread. What is done is kept: the same command again trains what is missing, a larger --sample adds to it.
+
+    Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
+    """
+    from ressearch.report.audit_table import audit_markdown, audit_sentences, audit_tables
+    from ressearch.report.console import PlainTextConsole, new_console
+    from ressearch.report.plain_tables import for_terminal
+    from ressearch.report.retraining_live import progress
+
+    # Markdown is to be redirected into a file; progress is not to end there
+    observe = partial(progress, console=PlainTextConsole(file=sys.stderr)) if form == "md" else progress
+    try:
+        found = verbs.audit(study, sample=sample, epochs=epochs, subset=subset, backend=backend, observe=observe)
+    except KeyboardInterrupt:
+        interrupted()
+    if form == "md":
+        say(audit_markdown(found))
+    else:
+        for table in audit_tables(found):
+            say(f"\n{table.title}:")
+            new_console().print(for_terminal(table))
+        say("\n".join(audit_sentences(found)))
+    _end_early(found.num_missing)
+
+
+def _end_early(num_missing: int) -> None:
+    """End with the exit code of a signal where it has left trainings to do."""
+    if num_missing:
+        say(f"\n{num_missing} training{'s are' if num_missing > 1 else ' is'} not done; the same command carries on")
         raise typer.Exit(ending.exit_code())

@@ -46,9 +46,9 @@ def weights_file(directory: Path, number: int) -> Path:
     return _trial_directory(directory, number) / "weights.safetensors"
 
 
-def checkpoint_file(directory: Path, number: int) -> Path:
-    """Return where a trial that pauses leaves what it needs to go on."""
-    return _trial_directory(directory, number) / "checkpoint.pt"
+def checkpoint_file(directory: Path, number: int, part: str | None = None) -> Path:
+    """Return where a trial of a study, or of a part of it, leaves what it needs to go on."""
+    return _trial_directory(directory, number, part or TRIALS) / "checkpoint.pt"
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -94,8 +94,8 @@ def nearby(directory: Path) -> str:
     return f"; studies in {directory.parent} are {', '.join(studies)}" if studies else ""
 
 
-def _trial_directory(directory: Path, number: int) -> Path:
-    return directory / TRIALS / f"{number:06d}"
+def _trial_directory(directory: Path, number: int, part: str = TRIALS) -> Path:
+    return directory / part / f"{number:06d}"
 
 
 def _is_whole(value: Any) -> bool:

@@ -19,6 +19,8 @@ ACCURACY: Directions = {"val_accuracy": "maximize"}
 """The objective of a study that names no other."""
 CONFIRMATION = "confirmation"
 """The part of a study that retrains its best networks."""
+AUDIT = "audit"
+"""The part of a study that retrains a sample of its networks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,7 @@ class StudyRecord:
 
     directions: what is better of each objective, the first objective first.
     confirmations: trainings of its best networks with fresh seeds; never ranked among the trials.
+    audits: trainings of a sample of its networks at full length; never ranked, either.
     """
 
     directory: Path
@@ -34,6 +37,7 @@ class StudyRecord:
     manifest: Mapping[str, Any]
     directions: Directions = field(default_factory=lambda: dict(ACCURACY))
     confirmations: tuple[TrialRecord, ...] = ()
+    audits: tuple[TrialRecord, ...] = ()
     terms: Mapping[str, Any] = field(default_factory=dict)
     """What it was begun with, as `Experiment.terms` gives it; empty where an earlier version kept none."""
     sessions: tuple[Mapping[str, Any], ...] = ()
@@ -163,7 +167,6 @@ def open_study(study: str | Path) -> StudyRecord:
     directory = study_directory(study)
     store = TrialStore(directory)
     store.open_for_reading()
-    confirmation = TrialStore(directory, part=CONFIRMATION)
     trials, manifest = tuple(store.trials()), read_manifest(directory)
     if tuple(store.directions) != tuple(manifest["objectives"]):
         raise StudyError(
@@ -175,7 +178,14 @@ def open_study(study: str | Path) -> StudyRecord:
         trials=trials,
         manifest=manifest,
         directions=store.directions,
-        confirmations=tuple(confirmation.trials()) if confirmation.open_for_reading() else (),
+        confirmations=_part(directory, CONFIRMATION),
+        audits=_part(directory, AUDIT),
         terms=store.terms or {},
         sessions=store.sessions or tuple(manifest.get("sessions", ())),
     )
+
+
+def _part(directory: Path, part: str) -> tuple[TrialRecord, ...]:
+    """Read the trainings of a part, none if there is no such part."""
+    store = TrialStore(directory, part=part)
+    return tuple(store.trials()) if store.open_for_reading() else ()

@@ -1,7 +1,7 @@
 """The trials of one study, written by whoever holds its lease."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -256,22 +256,34 @@ class TrialStore:
             trial_id = self._trial_id(record.number)
             closed = self._opened.close(trial_id, STATES[record.state], values if has_values else None)
         del self._written[record.number]
-        self.checkpoint_file(record.number).unlink(missing_ok=True)
-        for partial in self.weights_file(record.number).parent.glob(".*.partial"):
-            partial.unlink(missing_ok=True)  # of a worker that was killed while it wrote
+        self._drop_checkpoint(record.number)
         return record_of(closed)
+
+    def _drop_checkpoint(self, number: int) -> None:
+        checkpoint = self.checkpoint_file(number)
+        checkpoint.unlink(missing_ok=True)
+        for partial in checkpoint.parent.glob(".*.partial"):
+            partial.unlink(missing_ok=True)  # of a worker that was killed while it wrote
+        if self._part is not None:  # it keeps nothing else there
+            with suppress(OSError):  # there is none, or another training needs it
+                checkpoint.parent.rmdir()
+                checkpoint.parent.parent.rmdir()
 
     def weights_file(self, number: int) -> Path:
         """Return where the weights of a trial are, or will be."""
         return weights_file(self.directory, number)
 
     def can_continue(self, record: TrialRecord) -> bool:
-        """Tell whether a trial is paused and its checkpoint is there."""
-        return record.state == "paused" and self.checkpoint_file(record.number).is_file()
+        """Tell whether a trial is paused and its checkpoint is there.
+
+        In a part every epoch leaves a checkpoint, so that a training goes on that a killed driver has left running.
+        """
+        waits = record.state == "paused" or (record.state == "running" and self._part is not None)
+        return waits and self.checkpoint_file(record.number).is_file()
 
     def checkpoint_file(self, number: int) -> Path:
-        """Return where a paused trial leaves what it needs to go on."""
-        return checkpoint_file(self.directory, number)
+        """Return where a trial leaves what it needs to go on."""
+        return checkpoint_file(self.directory, number, self._part)
 
     def _write(self, record: TrialRecord, more: Mapping[str, Any]) -> None:
         """Write the attributes that have changed."""

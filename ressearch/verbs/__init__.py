@@ -2,9 +2,10 @@
 
 from ressearch.verbs.network_verbs import build, export, list_architectures, show
 from ressearch.verbs.study_verbs import check, dashboard, leaderboard, run
-from ressearch.verbs.training_verbs import confirm, train
+from ressearch.verbs.training_verbs import audit, confirm, train
 
 __all__ = [
+    "audit",
     "build",
     "check",
     "confirm",

@@ -11,8 +11,9 @@ from ressearch.verbs.arguments import BackendName, find_network, loaded
 if TYPE_CHECKING:
     from ressearch.arch import Architecture
     from ressearch.experiment import Experiment
-    from ressearch.search.confirm import Confirmed
-    from ressearch.search.ledger import Tell
+    from ressearch.search.audit import Audit
+    from ressearch.search.confirm import Confirmation
+    from ressearch.search.retraining import Observe
     from ressearch.search.single import Trained
     from ressearch.training.loop import EpochResult
 
@@ -82,12 +83,12 @@ def confirm(
     epochs: int | None = None,
     subset: int | None = None,
     backend: BackendName = "ray",
-    tell: "Tell" = lambda _: None,
-) -> "list[Confirmed]":
+    observe: "Observe | None" = None,
+) -> "Confirmation":
     """Train the best networks of a study and its baselines again with fresh seeds, and test each once.
 
-    The trainings are kept with the study, apart from its trials; the same call again trains what is missing, and more
-    seeds add to those that are there.
+    The trainings are kept with the study, apart from its trials; the same call again trains what is missing, and goes
+    on from the last epoch of what was cut off. More seeds add to those that are there.
 
     Args:
         study: A directory, or a name under `trials/`.
@@ -96,7 +97,7 @@ def confirm(
         epochs: Of each training; those of the search if None.
         subset: Training images; all but the validation images if None.
         backend: As for `run`.
-        tell: Told of every training that begins, has trained an epoch, or ends.
+        observe: Opens a display of the progress.
 
     Raises:
         StudyError: If the study is missing or in use, or no trial of it is complete.
@@ -104,9 +105,57 @@ def confirm(
     """
     from ressearch.search.backends import backend_named
     from ressearch.search.confirm import confirm_study
+    from ressearch.search.retraining import unobserved
     from ressearch.store.files import study_directory
 
-    directory = study_directory(study)
     return confirm_study(
-        directory, backend_named(backend), top=top, num_seeds=seeds, epochs=epochs, subset=subset, tell=tell
+        study_directory(study),
+        backend_named(backend),
+        top=top,
+        num_seeds=seeds,
+        epochs=epochs,
+        subset=subset,
+        observe=observe or unobserved,
+    )
+
+
+@ending.orderly()
+def audit(
+    study: str | Path,
+    *,
+    sample: int = 16,
+    epochs: int | None = None,
+    subset: int | None = None,
+    backend: BackendName = "ray",
+    observe: "Observe | None" = None,
+) -> "Audit":
+    """Train a sample of a study's networks at full length: does the search rank them alike, and would counting do?
+
+    Test images stay unread: the networks are judged by the validation images. The trainings are kept with the study,
+    apart from its trials; the same call again trains what is missing, and a larger sample adds to it.
+
+    Args:
+        study: A directory, or a name under `trials/`.
+        sample: Networks, spread over the ranking of the search; all complete trials if there are fewer.
+        epochs: Of each training; five times those of the search if None.
+        subset: Training images; all but the validation images if None.
+        backend: As for `run`.
+        observe: Opens a display of the progress.
+
+    Raises:
+        StudyError: If the study is missing or in use, or has fewer than four complete trials.
+        ValueError: If a number is too small.
+    """
+    from ressearch.search.audit import audit_study
+    from ressearch.search.backends import backend_named
+    from ressearch.search.retraining import unobserved
+    from ressearch.store.files import study_directory
+
+    return audit_study(
+        study_directory(study),
+        backend_named(backend),
+        sample=sample,
+        epochs=epochs,
+        subset=subset,
+        observe=observe or unobserved,
     )

@@ -22,6 +22,15 @@ def copy(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "trials" / "digits"
 
 
+TRAINED = r"^(.+), seed (\d+): test_accuracy ([01]\.\d{4})  \["
+
+
+def table(output: str) -> list[str]:
+    """The table of the contestants."""
+    start = output.index("| network")
+    return output[start : output.index("\n\n", start)].splitlines()
+
+
 def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
     arguments = ("confirm", "digits", "--top", 1, "--epochs", 1, "--subset", 100, "--backend", "local")
     before = ressearch.leaderboard("digits")
@@ -29,10 +38,11 @@ def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
     assert first.code == 0, first.err
     best = next(row.trial.number for row in before if row.rank == 1)
     names = [f"trial {best} (1 epochs, 100 images)", "resnet-8 (1 epochs, 100 images)"]
-    done = re.findall(r"^(.+), seed (\d+): test_accuracy (0\.\d{4})$", first.out, re.MULTILINE)
+    assert first.out.startswith("confirmation: 2 trainings, each of 1 epochs of 100 images; about ")
+    done = re.findall(TRAINED, first.out, re.MULTILINE)
     assert [name for name, _, _ in done] == names
     assert len({seed for _, seed, _ in done}) == 1
-    header, rule, *rows = first.out.splitlines()[-4:]
+    header, rule, *rows = table(first.out)
     assert header.startswith("| network | params | MACs |")
     assert set(rule) <= set("| -")
     assert [row.split(" | ")[0] for row in rows] == [f"| {name}" for name in names]
@@ -41,15 +51,16 @@ def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
 
     again = call(*arguments, "--seeds", 1)
     assert again.code == 0
-    assert "seed" not in again.out.split("\n|")[0]
-    assert again.out.splitlines()[-4:] == [header, rule, *rows]
+    assert again.out.startswith("\n|")  # nothing was trained
+    assert table(again.out) == [header, rule, *rows]
 
     second = call(*arguments, "--seeds", 2)
     assert second.code == 0
-    added = re.findall(r"^(.+), seed (\d+): test_accuracy (0\.\d{4})$", second.out, re.MULTILINE)
+    assert second.out.startswith("confirmation: 4 trainings, 2 of them done before, ")
+    added = re.findall(TRAINED, second.out, re.MULTILINE)
     assert [name for name, _, _ in added] == names
     assert {seed for _, seed, _ in added}.isdisjoint(seed for _, seed, _ in done)
-    for row, (_, _, old), (_, _, new) in zip(second.out.splitlines()[-2:], done, added, strict=True):
+    for row, (_, _, old), (_, _, new) in zip(table(second.out)[-2:], done, added, strict=True):
         assert row.endswith(f"| {old}, {new} |")
         mean = float(row.split(" | ")[5])
         assert mean == pytest.approx((float(old) + float(new)) / 2, abs=1.1e-4)

@@ -14,7 +14,7 @@ import ressearch
 from ressearch import verbs
 
 Call = Callable[..., Any]
-VERBS = ("check", "run", "leaderboard", "train", "confirm", "export", "list", "show", "dashboard")
+VERBS = ("check", "run", "leaderboard", "train", "confirm", "audit", "export", "list", "show", "dashboard")
 
 
 # Help
@@ -45,7 +45,8 @@ def words(text: str) -> str:
         ("run", ["the budget of SPACE if left out", "The same command again carries on", "one by one in this process"]),
         ("leaderboard", ["Form of the output", "by validation accuracy at the last epoch"]),
         ("train", ["Epochs, instead of the recipe's", "Test images are read once, after the last epoch"]),
-        ("confirm", ["the baselines again with fresh seeds", "trains what is missing, more --seeds add to it"]),
+        ("confirm", ["the baselines again with fresh seeds", "trains what is missing, from the last epoch on"]),
+        ("audit", ["Kendall's tau", "the test images stay unread", "a larger --sample adds to it"]),
         ("export", ["a module that needs torch only", "the architecture.yaml of an export"]),
         ("list", ["networks of the literature, axes of the space", "Given the name of an axis"]),
         ("show", ["One row for every layer", "layers, shapes, cost, published errors"]),
@@ -113,6 +114,8 @@ def test_the_package_offers_the_verbs() -> None:
         (["confirm", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["confirm", "none", "--seeds", "0"], 2, "Invalid value for '--seeds'"),
         (["confirm", "none", "--top", "0"], 2, "Invalid value for '--top'"),
+        (["audit", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["audit", "none", "--sample", "3"], 2, "Invalid value for '--sample'"),
         (["confirm", "none", "--backend", "spark"], 2, "Invalid value for '--backend'"),
         (["run", "none.yaml", "--trials", "0"], 2, "Invalid value for '--trials'"),
         (["run", "none.yaml", "--trials", "3", "--backend", "spark"], 2, "Invalid value for '--backend'"),

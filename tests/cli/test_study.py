@@ -143,6 +143,7 @@ VERBS = {
     "dashboard": ["dashboard", "broken", "--port", "0"],
     "run": ["run", "digits.yaml", "--study", "broken", "--trials", "3", "--backend", "local"],
     "confirm": ["confirm", "broken", "--backend", "local"],
+    "audit": ["audit", "broken", "--backend", "local"],
 }
 
 

@@ -8,7 +8,8 @@ import optuna
 import pytest
 import torch
 
-from ressearch.search.confirm import confirm_study, contestants_of
+from ressearch.search.confirm import Confirmation, Confirmed, confirm_study
+from ressearch.search.contestants import Contestant, contestants_of
 from ressearch.search.contract import Backend, Progress, TrialFunction, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
 from ressearch.store.files import StudyError, database_url
@@ -50,16 +51,18 @@ def test_the_best_and_the_baselines_meet_with_both_recipes(study: StudyRecord) -
         ("trial 4 (7 epochs, all images)", 4, study.trials[4].recipe["lr"]),
         ("resnet-14 (7 epochs, all images)", 0, 0.1),
         ("resnet-8 (7 epochs, all images)", 1, 0.1),
+        ("resnet-14, recipe of trial 5 (7 epochs, all images)", 0, winner.recipe["lr"]),
         ("resnet-8, recipe of trial 5 (7 epochs, all images)", 1, winner.recipe["lr"]),
     ]
     assert {one.recipe.epochs for one in found} == {7}
-    assert not study.trials[0].within_limits  # resnet-14 owes nobody a comparison with equal recipes
+    assert [one.recipe_of for one in found] == [None, None, None, None, 5, 5]
+    assert not study.trials[0].within_limits  # and yet it meets the best network with equal recipes
 
 
 def test_every_contestant_is_trained_with_every_seed_and_tested_once(study: StudyRecord) -> None:
     given: list[TrialSpec] = []
-    rows = confirm_study(study.directory, recording(given), top=1, num_seeds=2, epochs=None, subset=None)
-    assert len(given) == 4 * 2
+    rows = confirm_study(study.directory, recording(given), top=1, num_seeds=2, epochs=None, subset=None).rows
+    assert len(given) == 5 * 2
     seeds = list(dict.fromkeys(spec.seed for spec in given))
     assert len(seeds) == 2
     assert not set(seeds) & {trial.seed for trial in study.trials}  # fresh ones
@@ -68,23 +71,23 @@ def test_every_contestant_is_trained_with_every_seed_and_tested_once(study: Stud
         assert spec.test is not None
         assert spec.test.split == "test"
         assert spec.weights is None
-    assert rows[0].accuracies == pytest.approx((0.51, 0.55))  # first and fifth training
-    assert rows[0].mean == pytest.approx(0.53)
-    assert rows[0].std == pytest.approx(0.02 * 2**0.5)
+    assert rows[0].accuracies == pytest.approx((0.51, 0.56))  # first and sixth training
+    assert rows[0].mean == pytest.approx(0.535)
+    assert rows[0].std == pytest.approx(0.025 * 2**0.5)
 
 
 def test_what_is_done_is_not_trained_again_and_seeds_add_up(study: StudyRecord) -> None:
     given: list[TrialSpec] = []
     first = confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=3, subset=None)
     again = confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=3, subset=None)
-    assert len(given) == 4
+    assert len(given) == 5
     assert first == again
-    assert first[0].std is None
+    assert first.rows[0].std is None
     more = confirm_study(study.directory, recording(given), top=1, num_seeds=3, epochs=3, subset=None)
-    assert len(given) == 4 * 3
-    assert [row.accuracies[0] for row in more] == [row.accuracies[0] for row in first]
+    assert len(given) == 5 * 3
+    assert [row.accuracies[0] for row in more.rows] == [row.accuracies[0] for row in first.rows]
     confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=4, subset=None)
-    assert len(given) == 4 * 3 + 4  # other epochs are other trainings
+    assert len(given) == 5 * 3 + 5  # other epochs are other trainings
 
 
 def test_what_validated_in_the_search_validates_again(
@@ -112,7 +115,7 @@ def test_a_study_in_use_is_not_confirmed_nor_searched_while_it_is_confirmed(stud
         yield TrialResult(measures={"test_accuracy": 0.5}, seconds=1.0)
 
     confirm_study(study.directory, partial(run_in_process, do=do), top=1, num_seeds=1, epochs=None, subset=None)
-    assert held == [0, 1, 2, 3]
+    assert held == [0, 1, 2, 3, 4]
 
 
 def test_confirmations_stay_apart_from_the_trials(study: StudyRecord) -> None:
@@ -124,8 +127,11 @@ def test_confirmations_stay_apart_from_the_trials(study: StudyRecord) -> None:
         "trial 5 (4 epochs, 100 images)",
         "resnet-14 (4 epochs, 100 images)",
         "resnet-8 (4 epochs, 100 images)",
+        "resnet-14, recipe of trial 5 (4 epochs, 100 images)",
         "resnet-8, recipe of trial 5 (4 epochs, 100 images)",
     ]
+    assert [trial.trial_of for trial in now.confirmations] == [5, 0, 1, 0, 1]
+    assert [trial.recipe_of for trial in now.confirmations] == [None, None, None, 5, 5]
     names = optuna.get_all_study_names(database_url(study.directory))
     assert sorted(names) == ["study", "study confirmation"]
 
@@ -136,13 +142,14 @@ def test_a_training_that_fails_is_left_out_and_one_that_is_cut_off_is_trained_ag
             raise KeyboardInterrupt
         yield TrialResult(measures={}, reason="non_finite", message="nan")
 
-    rows = confirm_study(study.directory, partial(run_in_process, do=do), top=1, num_seeds=1, epochs=None, subset=None)
-    assert [(row.mean, row.accuracies) for row in rows] == [(None, ())] * 4
+    found = confirm_study(study.directory, partial(run_in_process, do=do), top=1, num_seeds=1, epochs=None, subset=None)
+    assert [(row.mean, row.accuracies) for row in found.rows] == [(None, ())] * 5
+    assert (found.num_missing, found.leader, found.comparisons) == (4, None, ())
     given: list[TrialSpec] = []
-    rows = confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=None, subset=None)
-    assert len(given) == 3  # the one that failed for a reason of its own is not tried again
-    assert [len(row.accuracies) for row in rows] == [0, 1, 1, 1]
-    assert [row.failures for row in rows] == [("nan",), (), (), ()]
+    rows = confirm_study(study.directory, recording(given), top=1, num_seeds=1, epochs=None, subset=None).rows
+    assert len(given) == 4  # the one that failed for a reason of its own is not tried again
+    assert [len(row.accuracies) for row in rows] == [0, 1, 1, 1, 1]
+    assert [row.failures for row in rows] == [("nan",), (), (), (), ()]
 
 
 def test_a_breakdown_ends_the_confirmation(study: StudyRecord) -> None:
@@ -169,3 +176,45 @@ def test_without_a_complete_trial_there_is_nothing_to_confirm(
     study = search(write_space(), scripted(lambda *_: 0.0, fail), trials=2)
     with pytest.raises(StudyError, match="no trial is complete, so there is nothing to confirm"):
         confirm_study(study.directory, recording([]), top=1, num_seeds=1, epochs=None, subset=None)
+
+
+def test_epochs_that_a_recipe_cannot_have_are_named_with_the_trial(
+    write_space: WriteSpace, scripted: Scripted, search: Callable[..., StudyRecord]
+) -> None:
+    path = write_space()
+    path.write_text(path.read_text().replace("lr: 0.1", "lr: 0.1, warmup_epochs: 2"))
+    study = search(path, scripted(lambda *_: 0.5), trials=1)
+    with pytest.raises(ValueError, match="epochs: the recipe of trial 0 cannot have 2: 0 <= warmup_epochs < epochs"):
+        confirm_study(study.directory, recording([]), top=1, num_seeds=1, epochs=2, subset=None)
+
+
+# Who leads, and by how much
+
+
+def confirmed(study: StudyRecord, title: str, accuracies: dict[int, float], *, is_found: bool = True) -> Confirmed:
+    trial = study.trials[5 if is_found else 0]
+    contestant = Contestant(title=title, name=title, trial=trial, recipe=trial.build_recipe())
+    return Confirmed(contestant=contestant, by_seed=accuracies)
+
+
+def test_the_leader_meets_the_runner_up_and_every_baseline_seed_by_seed(study: StudyRecord) -> None:
+    found = Confirmation(
+        rows=(
+            confirmed(study, "second", {1: 0.60, 2: 0.70, 3: 0.61}),
+            confirmed(study, "first", {1: 0.61, 2: 0.72, 3: 0.64}),
+            confirmed(study, "third", {1: 0.1, 2: 0.2, 3: 0.3}),
+            confirmed(study, "failed", {}),
+            confirmed(study, "baseline", {3: 0.50, 1: 0.51}, is_found=False),
+            confirmed(study, "better baseline", {1: 0.9, 2: 0.9, 3: 0.9}, is_found=False),
+        ),
+        num_seeds=3,
+    )
+    assert found.leader is found.rows[1]
+    assert [one.rival.contestant.title for one in found.comparisons] == ["second", "baseline", "better baseline"]
+    assert [one.is_runner_up for one in found.comparisons] == [True, False, False]
+    second, baseline, better = (one.paired for one in found.comparisons)
+    assert second.differences == pytest.approx((0.01, 0.02, 0.03))
+    assert second.interval == pytest.approx((0.02 - 4.303 * 0.01 / 3**0.5, 0.02 + 4.303 * 0.01 / 3**0.5), abs=1e-5)
+    assert baseline.differences == pytest.approx((0.10, 0.14))  # seeds 1 and 3; the baseline lost seed 2
+    assert better.mean == pytest.approx(-0.2433, abs=1e-4)
+    assert found.num_missing == 4

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ressearch.experiment import load_experiment
-from ressearch.search.confirm import contestants_of
+from ressearch.search.contestants import contestants_of
 from ressearch.search.contract import TrialFunction, TrialSpec
 from ressearch.search.local_backend import run_in_process
 from ressearch.search.restore import point_at

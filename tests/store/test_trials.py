@@ -273,3 +273,19 @@ def test_parts_share_a_database_and_never_mix(opened: Opened, running: Running, 
     names = sorted(optuna.get_all_study_names(database_url(main.directory)))
     assert names == ["study", "study confirmation"]
     assert sorted(path.name for path in main.directory.glob("*.db")) == ["study.db"]
+
+
+def test_parts_keep_their_checkpoints_apart_and_go_on_with_what_was_running(opened: Opened, running: Running) -> None:
+    main = opened()
+    part = opened(part="confirmation")
+    assert main.checkpoint_file(0) != part.checkpoint_file(0)
+    for store in (main, part):
+        store.begin(running(0))
+        assert not store.can_continue(running(0))
+        store.checkpoint_file(0).parent.mkdir(parents=True)
+        store.checkpoint_file(0).write_bytes(b"all")
+    assert part.can_continue(running(0))  # every epoch has left one
+    assert not main.can_continue(running(0))  # only a scheduler's pause leaves one
+    part.close(end(trained(part, running(0), 0.5)))
+    assert main.checkpoint_file(0).is_file()
+    assert not (main.directory / "confirmation").exists()
