@@ -35,7 +35,16 @@ MAY_IMPORT: dict[str, set[str]] = {
     "reference": {"reference", "arch", "model", "space.yaml_nodes"},
     "search": {"search", "arch", "space", "store", "samplers", "schedulers", "experiment", "model", "training"},
     "codegen": {"codegen", "arch", "model"},
-    "packaging": {"packaging", "codegen", "arch", "model", "store"},
+    "packaging": {
+        "packaging",
+        "codegen",
+        "arch",
+        "model",
+        "space",
+        "store",
+        "training.source",
+        "training.recipe",
+    },
     "report": {
         "report",
         "arch",

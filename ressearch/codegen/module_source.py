@@ -22,12 +22,20 @@ LOADED = """\
 
 
 def model_source(
-    plan: Plan, *, name: str, resolution: int, origin: str = "", inputs: str = "", has_weights: bool = True
+    plan: Plan,
+    *,
+    name: str,
+    resolution: int,
+    origin: str = "",
+    training: str = "",
+    inputs: str = "",
+    has_weights: bool = True,
 ) -> str:
     """Write the module of a network.
 
-    `name`, `origin` and `inputs` are words for its docstring: what the network is called, where it comes from and how
-    well it did, what images it expects. `has_weights` tells whether a file of weights lies beside it.
+    `name`, `origin`, `training` and `inputs` are words for its docstring: what the network is called, where it comes
+    from and how well it did, how it was trained, what images it expects. `has_weights` tells whether a file of
+    weights lies beside it.
     The modules are in the order of `plan.layers()` as those of `model.build` do: parameters of the two can be
     paired one by one, one seed starts both from equal weights, and both draw the same numbers in training.
     """
@@ -43,7 +51,7 @@ def model_source(
         _build_source(network),
     ]
     sources = [*_helpers(plan, "\n".join(sources)), *sources]
-    docstring = _docstring(plan, name, resolution, (origin, inputs), has_weights)
+    docstring = _docstring(plan, name, resolution, (origin, training, inputs), has_weights)
     header = f"{docstring}\n\n{_imports(sources)}"
     return "\n\n\n".join((header, *sources)) + "\n"
 

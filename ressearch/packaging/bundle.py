@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ressearch.arch import Architecture
 from ressearch.codegen import model_source
 from ressearch.images import ImageShape
-from ressearch.packaging.description import Description
+from ressearch.packaging.description import Description, TrainingData
 from ressearch.packaging.equivalence import (
     ExportError,
     executed,
@@ -25,6 +25,7 @@ from ressearch.packaging.equivalence import (
     single_threaded,
 )
 from ressearch.packaging.graphs import write_onnx, write_program
+from ressearch.training.recipe import Recipe
 
 Format = Literal["module", "onnx", "torch-export"]
 FILES: dict[Format, str] = {"module": "model.py", "onnx": "model.onnx", "torch-export": "model.pt2"}
@@ -63,6 +64,9 @@ def export_bundle(
     name: str,
     origin: Mapping[str, str | int | float] | None = None,
     normalisation: Mapping[str, list[Any]] | None = None,
+    recipe: Recipe | None = None,
+    seed: int | None = None,
+    data: TrainingData | None = None,
     format: Format = "module",
 ) -> Bundle:
     """Write a network with its weights and its description.
@@ -81,6 +85,9 @@ def export_bundle(
         name: What the network is called.
         origin: Where it comes from and how well it did, such as {"study": "cifar10", "val_accuracy": 0.912}.
         normalisation: What it was trained on: `mean` and `std` per channel on the scale 0..1, and `class_names`.
+        recipe: What it was trained with.
+        seed: Of its weights, the order of its images and their augmentation.
+        data: The images that it was trained on.
         format: What to write.
 
     Raises:
@@ -95,6 +102,9 @@ def export_bundle(
         shape=shape,
         origin=origin or {},
         normalisation=normalisation or {},
+        recipe=recipe,
+        seed=seed,
+        data=data,
         has_seeded_weights=state is None and format != "module",
     )
     network = network_of(described.plan, state)
@@ -139,6 +149,7 @@ def _source(described: Description, *, has_weights: bool) -> str:
         name=described.name,
         resolution=described.shape.resolution,
         origin=described.origin_sentence,
+        training=described.training_sentence,
         inputs=described.input_sentence,
         has_weights=has_weights,
     )

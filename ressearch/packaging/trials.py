@@ -4,9 +4,12 @@ import tempfile
 from pathlib import Path
 
 from ressearch.packaging.bundle import Format, check_target, export_bundle
+from ressearch.packaging.description import TrainingData
 from ressearch.store.files import BEST
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.store.study_record import StudyRecord
+
+_SCORES = ("val_accuracy", "std_error")
 
 
 def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format: Format = "module") -> None:
@@ -23,7 +26,7 @@ def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format
         "trial": trial.number,
         **({"baseline": trial.baseline} if trial.baseline else {}),
         "architecture_id": trial.architecture_id,
-        "val_accuracy": round(trial.val_accuracy or 0.0, 4),
+        **{name: value for name in _SCORES if (value := getattr(trial, name)) is not None},
         "epochs": trial.epochs,
     }
     export_bundle(
@@ -34,7 +37,23 @@ def export_trial(study: StudyRecord, trial: TrialRecord, directory: Path, format
         name=trial.baseline or f"{study.name}-{trial.number}",
         origin=origin,
         normalisation=study.normalisation,
+        recipe=trial.build_recipe(),
+        seed=trial.seed,
+        data=_data(study, trial),
         format=format,
+    )
+
+
+def _data(study: StudyRecord, trial: TrialRecord) -> TrainingData | None:
+    """Return the images of a trial, None if an earlier version began the study and did not keep them."""
+    terms = {key.removeprefix("data."): value for key, value in study.terms.items() if key.startswith("data.")}
+    if not terms:
+        return None
+    return TrainingData(
+        source={name: value for name, value in terms.items() if name != "root"},
+        seed=study.terms["seed"],
+        num_images=trial.num_images,
+        num_val_images=trial.num_val_images,
     )
 
 

@@ -11,7 +11,7 @@ from ressearch.arch import Architecture, architecture_id
 from ressearch.images import ImageShape
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.trainer import train_once
-from ressearch.training.data import load, prepare
+from ressearch.training.data import Counts, counted, load, prepare
 from ressearch.training.loop import EpochResult, TrainingError
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
@@ -26,6 +26,7 @@ class Trained:
     weights: Path
     shape: ImageShape
     normalisation: dict[str, list[Any]]
+    counts: Counts
 
     @property
     def test_accuracy(self) -> float:
@@ -38,8 +39,8 @@ class Trained:
         return {
             "architecture_id": architecture_id(self.architecture),
             "epochs": len(self.result.curve),
-            "val_accuracy": round(self.result.measures["val_accuracy"], 4),
-            "test_accuracy": round(self.test_accuracy, 4),
+            "val_accuracy": self.result.measures["val_accuracy"],
+            "test_accuracy": self.test_accuracy,
         }
 
     def load_state(self) -> Mapping[str, Tensor]:
@@ -95,6 +96,7 @@ def train_single(
                     weights=weights,
                     shape=images.shape,
                     normalisation=images.normalisation,
+                    counts=counted(prepared),
                 )
             case TrialResult(reason=str(reason)):
                 raise TrainingError(reason, event.message.removeprefix(f"{reason}: "))

@@ -22,12 +22,29 @@ def find_architecture(what: str | Path) -> tuple[str, Architecture, ImageShape]:
     """
     if not str(what).endswith((".yaml", ".yml")):
         return str(what), named(str(what)), DATASETS[dataset_of(str(what))]
-    path = Path(what)
-    top = compose(read_text(path), str(path), holds=_EXPORTED)
+    return network_in(exported(what))
+
+
+def exported(file: str | Path) -> Entry:
+    """Read a YAML file with an `architecture`; nothing below it is looked at.
+
+    Raises:
+        SpaceError: If there is no such file, or it holds no architecture.
+    """
+    top = compose(read_text(Path(file)), str(file), holds=_EXPORTED)
     if not top.is_mapping or "architecture" not in top.items:
         raise top.error(f"'architecture' is missing, expected {_EXPORTED}")
+    return top
+
+
+def network_in(top: Entry) -> tuple[str, Architecture, ImageShape]:
+    """Return what `find_architecture` does, of a file that was read.
+
+    Raises:
+        ValueError: If its name, architecture or images are none.
+    """
     name = top.items.get("name")
-    name_in_file = path.stem if name is None or name.is_null else str(name.scalar(str))
+    name_in_file = Path(top.file).stem if name is None or name.is_null else str(name.scalar(str))
     return name_in_file, _architecture(top.items["architecture"]), _shape(top)
 
 

@@ -16,23 +16,27 @@ from ressearch.training.recipe import Recipe
 T = TypeVar("T")
 
 
-def section(entry: Entry | None, kind: type[T], *, also: tuple[str, ...] = ()) -> T:
+def section(
+    entry: Entry | None, kind: type[T], *, also: tuple[str, ...] = (), set_elsewhere: Mapping[str, Any] | None = None
+) -> T:
     """Read a mapping as a dataclass; a section that is left out has its defaults.
 
     Args:
         entry: The mapping; None where the file leaves it out.
         kind: The dataclass.
         also: Keys that somebody else reads.
+        set_elsewhere: Fields that the file may not give, with their values.
 
     Raises:
         SpaceError: For an unknown key, a wrong type, or a value that the dataclass refuses.
     """
+    preset = dict(set_elsewhere or {})
     if entry is None:
-        return kind()
+        return kind(**preset)
     every = get_type_hints(kind, include_extras=True)
-    hints = {spec.name: every[spec.name] for spec in fields(kind)}  # type: ignore[arg-type]
+    hints = {spec.name: every[spec.name] for spec in fields(kind) if spec.name not in preset}  # type: ignore[arg-type]
     given = {key: child for key, child in entry.known((*also, *hints)).items() if key not in also}
-    return _built(entry, kind, {key: _read(child, hints[key]) for key, child in given.items()})
+    return _built(entry, kind, preset | {key: _read(child, hints[key]) for key, child in given.items()})
 
 
 def recipe_section(entry: Entry | None) -> tuple[Recipe, tuple[Parameter, ...]]:

@@ -55,6 +55,10 @@ class TrialRecord:
     """Number of the trial that is trained again here."""
     group: str | None = None
     """What a confirmation compares: the contestant that this trial trains with one of several seeds."""
+    trial_of: int | None = None
+    """Number of the study's trial whose network is trained again here, with a fresh seed."""
+    recipe_of: int | None = None
+    """Number of the study's trial whose recipe this training has, if that is another one than `trial_of`."""
     curve: tuple[Mapping[str, float], ...] = ()
     """One mapping per epoch: epoch, train_loss, val_loss, val_accuracy, lr, seconds."""
     seconds: float = 0.0

@@ -34,6 +34,8 @@ class StudyRecord:
     manifest: Mapping[str, Any]
     directions: Directions = field(default_factory=lambda: dict(ACCURACY))
     confirmations: tuple[TrialRecord, ...] = ()
+    terms: Mapping[str, Any] = field(default_factory=dict)
+    """What it was begun with, as `Experiment.terms` gives it; empty where an earlier version kept none."""
     sessions: tuple[Mapping[str, Any], ...] = ()
     """Of every session: when it started, its command, what it added to the space, how many candidates each rule
     refused, and what its time went into."""
@@ -136,7 +138,7 @@ class StudyRecord:
         """Return one row per trial: its fields, then one column `params_NAME` per searched parameter."""
         import pandas
 
-        left_out = {"architecture", "params", "recipe", "curve", "measures", "group"}
+        left_out = {"architecture", "params", "recipe", "curve", "measures", "group", "trial_of", "recipe_of"}
         names = [spec.name for spec in fields(TrialRecord) if spec.name not in left_out]
         searched = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
         rows = [
@@ -174,5 +176,6 @@ def open_study(study: str | Path) -> StudyRecord:
         manifest=manifest,
         directions=store.directions,
         confirmations=tuple(confirmation.trials()) if confirmation.open_for_reading() else (),
+        terms=store.terms or {},
         sessions=store.sessions or tuple(manifest.get("sessions", ())),
     )

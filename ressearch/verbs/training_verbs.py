@@ -44,7 +44,7 @@ def train(
     """
     from dataclasses import replace
 
-    from ressearch.packaging import check_target, export_bundle
+    from ressearch.packaging import TrainingData, check_target, export_bundle
     from ressearch.search.single import train_single
 
     name, found, _ = find_network(architecture)
@@ -64,6 +64,11 @@ def train(
             name=name,
             origin={"space": experiment.name, "seed": seed, **trained.origin},
             normalisation=trained.normalisation,
+            recipe=recipe,
+            seed=seed,
+            data=TrainingData.of(
+                experiment.images, seed=seed, num_images=trained.counts.train, num_val_images=trained.counts.val
+            ),
         )
     return target, trained
 

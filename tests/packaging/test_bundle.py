@@ -75,7 +75,7 @@ def test_an_export_gives_the_logits_of_the_trained_network(architecture: Archite
     assert description["origin"] == origin
     source = made.model.read_text(encoding="utf-8")
     assert "Origin: study digits, trial 17, val_accuracy 0.5." in source
-    assert "(pixels / 255 - mean) / std for every channel, with mean 0.2500 and std 0.1250." in source
+    assert "(pixels / 255 - mean) / std for every channel, with mean 0.25 and std 0.125." in source
 
 
 def test_strangers_run_exports_as_their_docstrings_say(

@@ -24,6 +24,8 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "baseline": {"baseline": "resnet-8", "params": {}},
     "retry_of": {"retry_of": 0},
     "group": {"group": "ab12cd34ef"},
+    "trial_of": {"trial_of": 0},
+    "recipe_of": {"recipe_of": 17},
     "curve": {},
     "seconds": {},
     "measures": {},
