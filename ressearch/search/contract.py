@@ -1,7 +1,7 @@
 """The contract between whoever gives trials and whoever does them. No torch, no Optuna, no Ray."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -37,13 +37,13 @@ class TrialSpec:
     weights: Path | None = None
     """File for the trained weights; None keeps none."""
     checkpoint: Path | None = None
-    """File for what the trial needs to go on after a pause."""
-    checkpoint_epochs: frozenset[int] = frozenset()
-    """Epochs after which the checkpoint is written."""
-    curve: tuple[Mapping[str, float], ...] = ()
-    """Epochs that an earlier part of this trial trained, whose checkpoint is the start; empty for a fresh start."""
+    """File for what the trial needs to go on in another process."""
+    checkpoint_epochs: Container[int] = frozenset()
+    """Epochs after which the checkpoint is written; a range may hold them all."""
+    resumes: bool = False
+    """Whether the trial goes on from its checkpoint; where the file is not there, it starts anew."""
     seconds: float = 0.0
-    """Worker time of the earlier part."""
+    """Worker time of the earlier part, as far as known; that of the epochs in the checkpoint counts in any case."""
     num_threads: int | None = None
     """CPU threads; None leaves them alone."""
     device_share: float = 1.0
@@ -81,8 +81,9 @@ def failed(reason: str, message: str) -> TrialResult:
 
 
 def advanced(record: TrialRecord, progress: Progress) -> TrialRecord:
-    """Return a trial's record with one more epoch."""
-    return replace(record, curve=(*record.curve, asdict(progress.epoch)), seconds=progress.seconds)
+    """Return a trial's record with one more epoch, and without those after it, which a trial that starts anew had."""
+    earlier = record.curve[: progress.epoch.epoch - 1]
+    return replace(record, curve=(*earlier, asdict(progress.epoch)), seconds=progress.seconds)
 
 
 def ended(record: TrialRecord, result: TrialResult) -> TrialRecord:

@@ -150,7 +150,7 @@ class Search:
             weights=store.weights_file(record.number),
             checkpoint=store.checkpoint_file(record.number) if may_pause else None,
             checkpoint_epochs=self._rule.pauses_at if may_pause else frozenset(),
-            curve=record.curve,
+            resumes=bool(record.curve),
             seconds=record.seconds,
             num_threads=self.resources.cpus_per_trial,
             device_share=self.resources.gpus_per_trial,

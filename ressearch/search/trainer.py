@@ -36,11 +36,11 @@ def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
 
 
 def _events(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
-    started = time.perf_counter()
-    curve = list(spec.curve)
+    started, earlier = time.perf_counter(), spec.seconds
+    curve: list[Mapping[str, float]] = []
 
     def seconds() -> float:
-        return spec.seconds + time.perf_counter() - started
+        return earlier + time.perf_counter() - started
 
     def result(measures: Mapping[str, float], reason: str | None = None, message: str = "") -> TrialResult:
         return TrialResult(measures=measures, curve=tuple(curve), seconds=seconds(), reason=reason, message=message)
@@ -51,8 +51,10 @@ def _events(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
         with memory_watched(device):
             network = _network(spec, images, device)
         training = Training(network, images, spec.recipe, seed=spec.seed, device=device)
-        if spec.curve and spec.checkpoint is not None:
+        if spec.resumes and spec.checkpoint is not None and spec.checkpoint.is_file():
             training.restore(spec.checkpoint)
+            curve += map(asdict, training.results)
+            earlier = max(earlier, sum(epoch["seconds"] for epoch in curve))
         for epoch in training.epochs():
             curve.append(asdict(epoch))
             if epoch.epoch in spec.checkpoint_epochs and spec.checkpoint is not None:

@@ -1,33 +1,47 @@
-"""The file that holds a paused training: its tensors by name, and the number of epochs done."""
+"""The file that a training goes on from: its tensors by name, and the results of the epochs done."""
 
 import io
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-VERSION = 1
+VERSION = 2
+
+Row = Mapping[str, Any]
+"""What one epoch came to, by name."""
 
 
-def write_checkpoint(path: Path, epochs_done: int, tensors: Mapping[str, Tensor]) -> None:
+def write_checkpoint(path: Path, curve: Sequence[Row], tensors: Mapping[str, Tensor]) -> None:
     """Write beside the final place and move the file there, so that a killed process leaves no half of a file.
 
     Raises:
         OSError: If the file cannot be written.
     """
     content = io.BytesIO()
-    torch.save({"version": VERSION, "epochs_done": epochs_done, "tensors": dict(tensors)}, content)
+    torch.save({"version": VERSION, "curve": [dict(row) for row in curve], "tensors": dict(tensors)}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     partial.write_bytes(content.getbuffer())
     os.replace(partial, path)
 
 
-def read_checkpoint(path: Path, like: Mapping[str, Tensor]) -> tuple[int, dict[str, Tensor]]:
-    """The number of epochs done and the tensors, in the memory of the CPU.
+def read_curve(path: Path) -> tuple[Row, ...]:
+    """What the epochs done came to, one row per epoch, exactly as `EpochResult` had it.
+
+    Raises:
+        ValueError: If the file is damaged, or of another version.
+        OSError: If the file cannot be opened.
+    """
+    return _read(path)[0]
+
+
+def read_checkpoint(path: Path, like: Mapping[str, Tensor]) -> tuple[tuple[Row, ...], dict[str, Tensor]]:
+    """What the epochs done came to, one row per epoch, and the tensors, in the memory of the CPU.
 
     Args:
         path: What `write_checkpoint` has written.
@@ -37,13 +51,18 @@ def read_checkpoint(path: Path, like: Mapping[str, Tensor]) -> tuple[int, dict[s
         ValueError: If the file is damaged, of another version, or holds other tensors than `like`.
         OSError: If the file cannot be opened.
     """
+    curve, tensors = _read(path)
+    if difference := _difference(tensors, like):
+        raise ValueError(f"{path}: the checkpoint is of another network or training: {difference}")
+    return curve, tensors
+
+
+def _read(path: Path) -> tuple[tuple[Row, ...], dict[str, Tensor]]:
     match _load(path):
         case {"version": int(version)} if version != VERSION:
             raise ValueError(f"{path}: got a checkpoint of version {version}, expected {VERSION}")
-        case {"version": int(), "epochs_done": int(epochs_done), "tensors": dict(tensors)}:
-            if difference := _difference(tensors, like):
-                raise ValueError(f"{path}: the checkpoint is of another network or training: {difference}")
-            return epochs_done, tensors
+        case {"version": int(), "curve": list(curve), "tensors": dict(tensors)}:
+            return tuple(curve), tensors
         case _:
             raise ValueError(f"{path}: this is no checkpoint of a training")
 

@@ -5,7 +5,7 @@ import functools
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -92,7 +92,7 @@ class Training:
                 break
 
     On the CPU, a restored training gives bit for bit the numbers of one that was never paused. The arguments are those
-    of `train`; `epochs_done` counts the epochs that are over.
+    of `train`.
 
     Raises:
         TrainingError: If memory runs out.
@@ -101,13 +101,23 @@ class Training:
     def __init__(
         self, module: nn.Module, images: Images, recipe: Recipe, *, seed: int, device: torch.device | str
     ) -> None:
-        self.epochs_done = 0
+        self._results: tuple[EpochResult, ...] = ()
         self._module, self._images, self._recipe = module, images, recipe
         self._device = torch.device(device)
         with memory_watched(self._device):
             module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self._optimizer = _optimizer(module, recipe)
             self._generator = torch.Generator(device).manual_seed(seed)
+
+    @property
+    def results(self) -> tuple[EpochResult, ...]:
+        """What the epochs that are over came to, those before a restoration included."""
+        return self._results
+
+    @property
+    def epochs_done(self) -> int:
+        """Epochs that are over."""
+        return len(self._results)
 
     def epochs(self) -> Iterator[EpochResult]:
         """Train the epochs that are left, one for each result asked for.
@@ -118,18 +128,18 @@ class Training:
         while self.epochs_done < self._recipe.epochs:
             with memory_watched(self._device):
                 result = self._next_epoch()
-            self.epochs_done = result.epoch
+            self._results += (result,)
             yield result
 
     def save(self, path: Path) -> None:
-        """Write all that the next epoch depends on. Call it between two epochs.
+        """Write the results so far, and all that the next epoch depends on. Call it between two epochs.
 
         The file appears whole: a process killed while it writes leaves the file before it, or none.
 
         Raises:
             OSError: If the file cannot be written.
         """
-        write_checkpoint(path, self.epochs_done, self._state())
+        write_checkpoint(path, [asdict(result) for result in self._results], self._state())
 
     def restore(self, path: Path) -> None:
         """Take up what `save` wrote; the images and the recipe must be those of the training that wrote it.
@@ -142,7 +152,8 @@ class Training:
             OSError: If the file cannot be read.
         """
         state = self._state()
-        self.epochs_done, saved = read_checkpoint(path, like=state)
+        curve, saved = read_checkpoint(path, like=state)
+        self._results = tuple(EpochResult(**row) for row in curve)
         for name, tensor in state.items():
             tensor.copy_(saved[name])
         self._generator.set_state(saved["generator"])

@@ -391,7 +391,7 @@ def test_workers_are_given_what_the_experiment_says(write_space: WriteSpace, scr
         assert (spec.images.source, spec.images.seed, spec.images.split) == (experiment.images, 3, "train")
         assert spec.test is None  # a search never opens test images
         assert spec.weights == (path.parent / "study" / "trials" / f"{spec.number:06d}" / "weights.safetensors")
-        assert (spec.checkpoint, spec.checkpoint_epochs, spec.curve) == (None, frozenset(), ())
+        assert (spec.checkpoint, spec.checkpoint_epochs, spec.resumes) == (None, frozenset(), False)
         assert spec.num_threads == 1
     assert given[0].recipe.lr == 0.1 == experiment.recipe.lr  # what a baseline is trained with
     assert len({spec.recipe.lr for spec in given[1:]}) == 4
@@ -402,7 +402,7 @@ def test_paused_trials_go_on_from_their_checkpoints(write_space: WriteSpace, scr
     begun: list[tuple[int, int]] = []
 
     def accuracy(spec: TrialSpec, epoch: int) -> float:
-        if epoch == len(spec.curve) + 1:
+        if epoch == (4 if spec.resumes else 1):
             begun.append((spec.number, epoch))
         return 0.9 - 0.1 * spec.number + 0.01 * epoch
 

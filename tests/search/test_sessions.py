@@ -160,8 +160,8 @@ def test_a_trial_goes_on_with_the_time_and_the_epochs_that_it_had(write_space: W
     path = write_space(epochs=9, scheduler="{name: hyperband, reduction_factor: 3, first_rung: 3}")
     session(path, scripted(lambda spec, _: 0.9 - 0.1 * spec.number, given.append), 3)
     first, *_, again = given
-    assert (first.number, first.seconds, len(first.curve)) == (0, 0.0, 0)
-    assert (again.number, again.seconds, len(again.curve)) == (0, 1.5, 3)  # half a second per epoch
+    assert (first.number, first.seconds, first.resumes) == (0, 0.0, False)
+    assert (again.number, again.seconds, again.resumes) == (0, 1.5, True)  # half a second per epoch
     assert again.checkpoint == first.checkpoint
     assert 3 in again.checkpoint_epochs
 

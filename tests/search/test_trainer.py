@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,9 +125,9 @@ def test_a_paused_trial_ends_like_one_that_never_paused(spec: TrialSpec, tmp_pat
     assert not spec.weights.exists()
     last = first[-1]
     assert isinstance(last, Progress)
-    curve = tuple(vars(event.epoch) for event in first if isinstance(event, Progress))
-    rest, result = trained(replace(pausing, curve=curve, seconds=last.seconds))
+    rest, result = trained(replace(pausing, resumes=True, seconds=last.seconds))
     assert rest == whole[2:]
+    assert result.curve[:2] == tuple(asdict(event.epoch) for event in first if isinstance(event, Progress))
     assert [epoch["epoch"] for epoch in result.curve] == [1, 2, 3]
     assert result.seconds is not None
     assert result.seconds > last.seconds
@@ -235,10 +235,34 @@ def test_a_trial_that_goes_on_is_scored_by_its_last_epoch_and_billed_for_all(spe
     first = next(run)
     assert isinstance(first, Progress)
     run.close()
-    perfect = vars(first.epoch) | {"val_accuracy": 1.0}
-    (last,), result = trained(replace(pausing, curve=(perfect,), seconds=1000.0))
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    content["curve"][0]["val_accuracy"] = 1.0
+    torch.save(content, tmp_path / "checkpoint.pt")
+    (last,), result = trained(replace(pausing, resumes=True, seconds=1000.0))
     assert result.measures["val_accuracy"] == last[3] < 1.0
     assert 1000 < result.measures["seconds"] <= (result.seconds or 0) < 2000
+
+
+def test_a_trial_whose_earlier_part_nobody_remembers_is_billed_for_its_epochs(spec: TrialSpec, tmp_path: Path) -> None:
+    spec = replace(spec, checkpoint=tmp_path / "checkpoint.pt", checkpoint_epochs=range(1, 3))
+    trained(spec)
+    content = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    content["curve"][0]["seconds"] = 1000.0
+    torch.save(content, tmp_path / "checkpoint.pt")
+    epochs, result = trained(replace(spec, resumes=True))
+    assert epochs == []  # it had ended: its measures are taken again, and its weights written
+    assert [epoch["epoch"] for epoch in result.curve] == [1, 2]
+    assert 1000 < result.measures["seconds"] <= (result.seconds or 0) < 2000
+
+
+def test_a_trial_whose_checkpoint_is_not_there_starts_anew(spec: TrialSpec, tmp_path: Path) -> None:
+    assert trained(replace(spec, checkpoint=tmp_path / "none", resumes=True))[0] == trained(spec)[0]
+    (tmp_path / "none").write_bytes(b"damaged")
+    epochs, result = trained(replace(spec, checkpoint=tmp_path / "none", resumes=True))
+    assert (epochs, result.curve, result.reason) == ([], (), "error")
+    assert result.message.startswith(f"ValueError: {tmp_path / 'none'}: the checkpoint is damaged")
+    trained(replace(spec, checkpoint=tmp_path / "none", checkpoint_epochs={1}))  # without `resumes` it is written anew
+    assert trained(replace(spec, checkpoint=tmp_path / "none", resumes=True))[1].curve[1]["epoch"] == 2
 
 
 @pytest.mark.parametrize("what", ["weights", "checkpoint"])

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ressearch.arch import Architecture, Stage, plan
 from ressearch.arch.survival import DropPath
 from ressearch.model import build
-from ressearch.training.checkpoint import write_checkpoint
+from ressearch.training.checkpoint import read_curve, write_checkpoint
 from ressearch.training.data import Images
 from ressearch.training.loop import EpochResult, Training, TrainingError, train
 from ressearch.training.recipe import Recipe
@@ -81,6 +81,8 @@ def test_a_pause_after_any_epoch_changes_no_number(schedule, momentum: float, im
         training = Training(module, images, recipe, seed=1, device="cpu")
         training.restore(tmp_path / "paused")
         assert training.epochs_done == epochs
+        assert training.results == tuple(before)  # their seconds, too
+        assert [EpochResult(**row) for row in read_curve(tmp_path / "paused")] == before
         assert numbers(before + list(training.epochs())) == expected
         assert_equal(module.state_dict(), whole.state_dict())
 
@@ -99,6 +101,7 @@ def test_a_pause_after_each_epoch_changes_no_number(images: Images, tmp_path: Pa
         results += more
         training.save(tmp_path / "paused")
     assert numbers(results) == expected
+    assert training.results == tuple(results)
     assert_equal(module.state_dict(), whole.state_dict())
 
 
@@ -182,7 +185,7 @@ def run_code(_: bytes) -> bytes:
         def __reduce__(self):
             return (print, ("harm",))
 
-    return written({"version": 1, "epochs_done": 1, "tensors": {}, "more": Harm()})
+    return written({"version": 2, "curve": [], "tensors": {}, "more": Harm()})
 
 
 def written(content: object) -> bytes:
@@ -202,9 +205,10 @@ def test_a_damaged_checkpoint_is_refused(damage, images: Images, tmp_path: Path)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"version": 2}, "paused: got a checkpoint of version 2, expected 1"),
-        ({"version": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
-        ({"epochs_done": 1, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"version": 1, "epochs_done": 1, "tensors": {}}, "paused: got a checkpoint of version 1, expected 2"),
+        ({"version": 3}, "paused: got a checkpoint of version 3, expected 2"),
+        ({"version": 2, "tensors": {}}, "paused: this is no checkpoint of a training"),
+        ({"curve": [], "tensors": {}}, "paused: this is no checkpoint of a training"),
         ({"conv.weight": torch.zeros(3)}, "paused: this is no checkpoint of a training"),
         ([1, 2], "paused: this is no checkpoint of a training"),
     ],
@@ -261,7 +265,7 @@ def test_a_checkpoint_without_the_recipes_momenta_is_refused(images: Images, tmp
 def test_a_checkpoint_of_another_kind_of_device_is_refused(images: Images, tmp_path: Path) -> None:
     training = Training(network(), images, RECIPE, seed=0, device="cpu")
     on_cuda = training._state() | {"generator": torch.zeros(16, dtype=torch.uint8)}
-    write_checkpoint(tmp_path / "paused", 1, on_cuda)
+    write_checkpoint(tmp_path / "paused", [], on_cuda)
     assert_refused(training, tmp_path / "paused", OTHER + r"generator is uint8 \(16,\), expected uint8 \(\d+,\)")
 
 
@@ -276,7 +280,7 @@ def assert_refused(training: Training, path: Path, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         training.restore(path)
     assert str(path) in str(caught.value)
-    assert training.epochs_done == 0
+    assert training.results == ()
     assert_equal(training._state(), before)
 
 
