@@ -54,6 +54,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedulers",
         "experiment",
         "search",
+        "training.recipe",
         "training.sources",
     },
 }
@@ -65,6 +66,7 @@ ALONE_KNOW: dict[str, set[str]] = {
     "optuna": {"store", "samplers"},
     "optuna_dashboard": {"report"},
     "ray": {"search"},
+    "tensorboardX": {"search"},
     "torch": {"training", "model", "search", "packaging", "reference"},
     "yaml": {"space", "packaging"},
     "rich": {"report", "reference"},
