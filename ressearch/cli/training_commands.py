@@ -36,7 +36,7 @@ def train(
     space: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[SPACE]", help="Search space whose images are used, and its recipe for a NAME.", show_default=False
+            metavar="SPACE", help="Search space whose images are used, and its recipe for a NAME.", show_default=False
         ),
     ] = None,
     recipe: Annotated[

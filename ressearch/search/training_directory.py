@@ -2,15 +2,16 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import filelock
 
 from ressearch.messages import quoted
+from ressearch.training.fingerprint import Fingerprint
 
 DESCRIPTION = "training.json"
 CHECKPOINT = "checkpoint.pt"
@@ -129,10 +130,19 @@ def _parsed(text: str, file: Path) -> dict[str, Any]:
     if not isinstance(found, dict) or found.get("version") != VERSION:
         version = found.get("version") if isinstance(found, dict) else found
         raise _damaged(file, f"version {VERSION} must be given, got {quoted(version)}")
-    for name, kind in _KEYS.items():
-        if not isinstance(found.get(name), kind) or isinstance(found.get(name), bool):
-            raise _damaged(file, f"{name} is {'missing' if name not in found else 'wrong'}")
+    for name, is_allowed in _KEYS.items():
+        if name not in found or not is_allowed(found[name]):
+            raise _damaged(file, f"{name} is {'wrong' if name in found else 'missing'}")
     return found
+
+
+def _are_terms(value: object) -> bool:
+    return isinstance(value, dict) and not any(isinstance(each, dict | list) for each in value.values())
+
+
+def _are_fingerprints(value: object) -> bool:
+    names = {spec.name for spec in fields(Fingerprint)}
+    return isinstance(value, dict) and all(isinstance(each, dict) and each.keys() == names for each in value.values())
 
 
 def _damaged(file: Path, reason: str) -> DirectoryError:
@@ -141,11 +151,11 @@ def _damaged(file: Path, reason: str) -> DirectoryError:
     )
 
 
-_KEYS: Mapping[str, type | tuple[type, ...]] = {
-    "terms": dict,
-    "images": dict,
-    "device": str,
-    "num_threads": int,
-    "result": (dict, type(None)),
+_KEYS: Mapping[str, Callable[[object], bool]] = {
+    "terms": _are_terms,
+    "images": _are_fingerprints,
+    "device": lambda value: isinstance(value, str),
+    "num_threads": lambda value: type(value) is int and value > 0,
+    "result": lambda value: value is None or isinstance(value, dict),
 }
-"""What every description holds; `result` is null until the training has ended."""
+"""What every description holds, and whether a value is that; `result` is null until the training has ended."""

@@ -57,6 +57,10 @@ class TrainingTask:
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Fingerprints, by split, that the images must have."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"0 <= seed < 2**32 must hold, got {self.seed}")
+
     @property
     def terms(self) -> dict[str, Any]:
         """Return all that decides the result, as plain JSON values by dotted key; the root may move."""
@@ -153,9 +157,10 @@ def run_training(task: TrainingTask, directory: Path, *, export: Export, observe
         TrainingError: If the training fails.
     """
     place = TrainingDirectory(directory)
-    device = chosen_device(task.device)
-    if (kept := _kept(place, task)) and kept["result"]:
+    kept = _kept(place, task)
+    if kept and kept["result"]:
         return _finished(place, task, kept["result"])
+    device = chosen_device(kept["device"] if kept and task.device == "auto" else task.device)
     _check_fit(task)
     run = _Run(place, task, device)
     with place.lease():

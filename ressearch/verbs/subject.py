@@ -183,7 +183,7 @@ def _images(subject: Subject, experiment: Experiment | None, data: str | None) -
         source = _rooted(known, given_root or root, subject.what)
         return Imagery(source=source, seed=known.seed, images=images if data is None else {})
     if name is None and subject.default_source is None:
-        raise ValueError(f"{subject.what}: nobody says which images; say --data NAME[:ROOT], or a search space")
+        raise ValueError(f"{subject.what}: which images? Say --data NAME[:ROOT], such as folder:DIR, or SPACE")
     other = TrainingData(source={"name": name or subject.default_source}, seed=0)
     return Imagery(source=_rooted(other, given_root, subject.what))
 
@@ -199,7 +199,7 @@ def _parsed(data: str) -> tuple[str, Path | None]:
     """Split NAME[:ROOT]."""
     name, colon, root = data.partition(":")
     if name not in SOURCES:
-        raise ValueError(f"--data: {expected(name, SOURCES)}, or with its place, as in folder:DIR")
+        raise ValueError(f"--data: {expected(name, SOURCES)}")
     if colon and not root:
         raise ValueError(f"--data: got {data!r}, expected a directory behind the colon")
     return name, Path(root) if root else None
