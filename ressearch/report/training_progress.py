@@ -61,17 +61,21 @@ class TrainingDisplay:
         )
         self._write(line + self._left_text(0.0))
 
+    def completed(self) -> float:
+        """Return the epochs done, and the share of this one that has passed if it takes as long as those before."""
+        done, each = len(self._curve), self._seconds_per_epoch()
+        within = min((self._clock() - self._epoch_began) / each, 0.99) if each else 0.0
+        return min(done + within, self._start.num_epochs)
+
     def render(self) -> RenderableType:
         """Return the bar as it is now."""
         done, total = len(self._curve), self._start.num_epochs
         elapsed = self._clock() - self._epoch_began
-        each = self._seconds_per_epoch()
-        within = min(elapsed / each, 0.99) if each else 0.0
         now = "testing and exporting" if done == total else f"epoch {done + 1}/{total}"
         table = Table.grid(padding=(0, 1))
         table.add_row(
             self._spinner,
-            ProgressBar(total=total, completed=min(done + within, total), width=30),
+            ProgressBar(total=total, completed=self.completed(), width=30),
             f"{now}, {duration(elapsed)}{self._left_text(elapsed)}; Ctrl-C saves and ends",
         )
         return table
@@ -92,5 +96,6 @@ def _opening(start: TrainingStart) -> str:
     """Say what begins, or goes on."""
     what = f"{start.name} on {start.device}: {start.counts.train:,} images train, {start.counts.val:,} validate"
     done = len(start.curve)
-    on = f"; goes on after epoch {done}/{start.num_epochs}" if done else f", {start.num_epochs} epochs"
+    epochs = "1 epoch" if start.num_epochs == 1 else f"{start.num_epochs} epochs"
+    on = f"; goes on after epoch {done}/{start.num_epochs}" if done else f", {epochs}"
     return f"{what}, {start.num_test_images:,} test{on}; in {start.directory}"

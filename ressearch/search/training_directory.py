@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -82,6 +83,19 @@ class TrainingDirectory:
             self._remove_partials()
             lock.release()
 
+    def leftovers(self, *, is_finished: bool) -> list[Path]:
+        """Return what a killed process has left; of a finished training the checkpoint, too."""
+        checkpoint = [self.checkpoint] if is_finished and self.checkpoint.is_file() else []
+        return [*checkpoint, *self.path.glob(f"{EXPORT}*")]
+
+    def clear(self, *, is_finished: bool) -> None:
+        """Remove what a killed process has left; whoever calls holds the directory."""
+        for leftover in self.leftovers(is_finished=is_finished):
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
+
     def _remove_partials(self) -> None:
         """Remove what a write has left that was interrupted."""
         for partial in self.path.glob(".*.partial"):
@@ -98,11 +112,15 @@ class TrainingDirectory:
 def write_whole(file: Path, content: bytes) -> None:
     """Replace a file so that a killed process or a power failure leaves the old one or the new one."""
     partial = file.with_name(f".{file.name}.partial")
-    with open(partial, "wb") as opened:
-        opened.write(content)
-        opened.flush()
+    partial.write_bytes(content)
+    move_whole(partial, file)
+
+
+def move_whole(written: Path, file: Path) -> None:
+    """Replace a file by another one of the same disk, once that is on the disk."""
+    with open(written, "rb") as opened:
         os.fsync(opened.fileno())
-    os.replace(partial, file)
+    os.replace(written, file)
 
 
 @contextmanager

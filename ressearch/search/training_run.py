@@ -7,8 +7,9 @@ import math
 import re
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,12 @@ from ressearch import ending
 from ressearch.arch import Architecture, InfeasibleError, architecture_id, cost, plan
 from ressearch.experiment.terms import changes
 from ressearch.images import ImageShape
-from ressearch.messages import expected
+from ressearch.messages import Note, expected
 from ressearch.noise import std_error
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.trainer import train_once
 from ressearch.search.training_curve import CurveFiles, curve_files
-from ressearch.search.training_directory import EXPORT, DirectoryError, TrainingDirectory, writing
+from ressearch.search.training_directory import EXPORT, DirectoryError, TrainingDirectory, move_whole, writing
 from ressearch.training.checkpoint import read_curve
 from ressearch.training.data import Counts, counted, fingerprint, load, prepare
 from ressearch.training.fingerprint import change_of_images
@@ -55,7 +56,9 @@ class TrainingTask:
     origin: Mapping[str, str | int | float] = field(default_factory=dict)
     """Where the network comes from, such as {"study": "cifar10", "trial": 17}."""
     images: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Fingerprints, by split, that the images must have."""
+    """Fingerprints, by split, of the images that the study of the network was begun with."""
+    other_images: bool = False
+    """Whether the user has named the images, so that they may be others."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.seed < 2**32:
@@ -159,7 +162,7 @@ def run_training(task: TrainingTask, directory: Path, *, export: Export, observe
     place = TrainingDirectory(directory)
     kept = _kept(place, task)
     if kept and kept["result"]:
-        return _finished(place, task, kept["result"])
+        return _cleared(place, _finished(place, task, kept["result"]))
     device = chosen_device(kept["device"] if kept and task.device == "auto" else task.device)
     _check_fit(task)
     run = _Run(place, task, device)
@@ -204,10 +207,10 @@ class _Run:
         self._counts = counted(self._images)
         self._prints = {"train": fingerprint(self._images), "test": fingerprint(self._test)}
         if change := change_of_images(self._prints, task.images):
-            raise ValueError(
-                f"{task.what}: its study was begun with other images. Of {change}; bring the old images back, "
-                "or name others with --data"
-            )
+            told = f"{task.what}: its study was begun with other images. Of {change}"
+            if not task.other_images:
+                raise ValueError(f"{told}; bring the old images back, or name others with --data")
+            warnings.warn(told, Note, stacklevel=2)
 
     def begun(self) -> dict[str, Any]:
         """Return the description of a training that begins."""
@@ -233,15 +236,14 @@ class _Run:
         curve = self._curve_so_far()
         num_threads = torch.get_num_threads()
         with writing(where):
-            for leftover in where.glob(f"{EXPORT}*"):
-                shutil.rmtree(leftover)
+            self._place.clear(is_finished=False)
             self._place.write(description)
             scratch = Path(tempfile.mkdtemp(dir=where, prefix=EXPORT))
         try:
             spec = self._spec(description, scratch / "trained")
-            with writing(where), curve_files(where, curve) as files, observe(self._start(curve)) as tell:
+            with curve_files(where, curve) as files, observe(self._start(curve)) as tell:
                 trained = self._trained(self._result(spec, files, tell))
-                with ending.held():
+                with writing(where), ending.held():
                     self._finish(description, trained, export, scratch)
         finally:
             torch.set_num_threads(num_threads)
@@ -335,7 +337,7 @@ class _Run:
         export(trained, load_file(scratch / "trained"), bundle)
         files = sorted((file.name for file in bundle.iterdir()), key=lambda name: name.endswith(".yaml"))
         for name in files:  # the description last: it is what makes the files an export
-            (bundle / name).replace(self._place.path / name)
+            move_whole(bundle / name, self._place.path / name)
         result = {
             "measures": dict(trained.result.measures),
             "curve": list(trained.result.curve),
@@ -347,7 +349,7 @@ class _Run:
             "files": files,
         }
         self._place.write({**description, "result": result})
-        self._place.checkpoint.unlink(missing_ok=True)
+        self._place.clear(is_finished=True)
 
 
 def _kept(place: TrainingDirectory, task: TrainingTask) -> dict[str, Any] | None:
@@ -399,6 +401,14 @@ def _finished(place: TrainingDirectory, task: TrainingTask, result: Mapping[str,
             f"{place.path}: this training is finished, but {' and '.join(gone)} is missing; restore it from a copy, "
             "or delete the directory to train again"
         )
+    return trained
+
+
+def _cleared(place: TrainingDirectory, trained: Trained) -> Trained:
+    """Remove what a process has left that was killed at the very end, where somebody may and nobody works there."""
+    if place.leftovers(is_finished=True):
+        with suppress(OSError, DirectoryError), place.lease():
+            place.clear(is_finished=True)
     return trained
 
 

@@ -45,7 +45,7 @@ class Subject:
 
 @dataclass(frozen=True, kw_only=True)
 class Imagery:
-    """Images, the seed that fixes which of them validate, and the fingerprints that they must have."""
+    """Images, and the seed that fixes which of them validate; `images` are fingerprints of those of the study."""
 
     source: Source
     seed: int = 0
@@ -181,7 +181,7 @@ def _images(subject: Subject, experiment: Experiment | None, data: str | None) -
     name, given_root = _parsed(data) if data is not None else (None, None)
     if known is not None and name in (None, known.source["name"]):
         source = _rooted(known, given_root or root, subject.what)
-        return Imagery(source=source, seed=known.seed, images=images if data is None else {})
+        return Imagery(source=source, seed=known.seed, images=images)
     if name is None and subject.default_source is None:
         raise ValueError(f"{subject.what}: which images? Say --data NAME[:ROOT], such as folder:DIR, or SPACE")
     other = TrainingData(source={"name": name or subject.default_source}, seed=0)

@@ -80,6 +80,7 @@ def train(
         device=device,
         origin=subject.origin if found is None else {**subject.origin, "space": found.name},
         images=images.images,
+        other_images=data is not None,
     )
     target = Path(directory) if directory is not None else Path("trained") / subject.name
     return target, run_training(task, target, export=_export, observe=observe or unobserved)
