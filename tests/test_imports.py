@@ -54,8 +54,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedulers",
         "experiment",
         "search",
-        "training.sources",
         "training.recipe",
+        "training.sources",
     },
 }
 ALL = {*MAY_IMPORT}
@@ -66,6 +66,7 @@ ALONE_KNOW: dict[str, set[str]] = {
     "optuna": {"store", "samplers"},
     "optuna_dashboard": {"report"},
     "ray": {"search"},
+    "tensorboardX": {"search"},
     "torch": {"training", "model", "search", "packaging", "reference"},
     "yaml": {"space", "packaging"},
     "rich": {"report", "reference"},

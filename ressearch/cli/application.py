@@ -47,16 +47,6 @@ TrialOrFront = Annotated[
 ]
 
 
-Described = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|FILE",
-        help="Network of the literature, or the architecture.yaml of an export.",
-        show_default=False,
-    ),
-]
-
-
 StudyOrNetwork = Annotated[
     str,
     typer.Argument(
@@ -90,10 +80,10 @@ def main() -> NoReturn:
 ENDED = "ressearch: ended; the same command carries on"
 
 
-def fail(message: str) -> NoReturn:
-    """Say what a user can mend, and end with exit code 1."""
+def fail(message: str, code: int = 1) -> NoReturn:
+    """Say what a user can mend, and end with an exit code."""
     print(f"ressearch: {printable(message)}", file=sys.stderr)
-    sys.exit(1)
+    sys.exit(code)
 
 
 def _show_warning(

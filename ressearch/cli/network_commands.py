@@ -57,7 +57,7 @@ def list_(
         str,
         typer.Argument(
             metavar="WHAT",
-            help="architectures, axes, samplers, schedulers, objectives, sources, or an axis.",
+            help="architectures, axes, samplers, schedulers, objectives, sources, recipes, or an axis.",
             show_default=False,
         ),
     ],

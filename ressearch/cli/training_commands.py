@@ -3,13 +3,12 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from ressearch import ending, verbs
 from ressearch.cli.application import (
-    Described,
     Study,
     app,
     fail,
@@ -17,49 +16,114 @@ from ressearch.cli.application import (
     say,
 )
 
-if TYPE_CHECKING:
-    from ressearch.training.loop import EpochResult
+DIVERGED = 3
+"""Exit code of a training that has diverged."""
 
 
-@app.command(epilog="\b\nExample:\n  ressearch train wrn-16-4 search_spaces/cifar10.yaml --epochs 30")
+@app.command(
+    epilog="\b\nExamples:\n  ressearch train resnet-20 --epochs 20\n  ressearch train cifar10:best --epochs 100\n"
+    "  ressearch train wrn-16-4 search_spaces/cifar10.yaml --recipe wrn --set lr=0.05\n"
+    "  ressearch train my_network/architecture.yaml --data folder:pictures"
+)
 def train(
-    architecture: Described,
-    space: Annotated[
-        Path,
-        typer.Argument(metavar="SPACE", help="Search space whose images and recipe are used.", show_default=False),
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="Network of the literature, STUDY:TRIAL, STUDY:best, or the architecture.yaml of an export.",
+            show_default=False,
+        ),
     ],
+    space: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SPACE", help="Search space whose images are used, and its recipe for a NAME.", show_default=False
+        ),
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RECIPE",
+            help="he2016, wrn, fast, or found: the trial's or the file's, the default there; else SPACE's, or fast.",
+            show_default=False,
+        ),
+    ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Epochs, instead of the recipe's.", show_default=False)
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Epochs, instead of the recipe's; schedules are stretched.", show_default=False
+        ),
+    ] = None,
+    changed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE", help="Another field of the recipe; may be repeated.", show_default=False
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME[:ROOT]",
+            help="Images, such as cifar10 or folder:DIR, instead of the study's or the file's; cifar10 for a NAME.",
+            show_default=False,
+        ),
+    ] = None,
+    resolution: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Pixels of a side that images get.", show_default=False)
+    ] = None,
+    subset: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Training images; all but the validation images if left out.", show_default=False
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of weights, images' order and augmentation.")] = 0,
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="auto, cpu, cuda or cuda:N.")] = "auto",
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="Directory to write; trained/<name> if left out."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="Directory; trained/<name> or <study>-<number> if left out."
+        ),
     ] = None,
 ) -> None:
-    """Train one architecture and export it.
+    """Train one network to full length, test it once, and export it.
 
-    The images and the recipe are those of SPACE. Test images are read once, after the last epoch. DIR holds model.py,
-    weights.safetensors and architecture.yaml, as after `export`.
+    Every epoch is kept in DIR: the same command goes on after whatever has ended it, on the CPU to the same bits, and
+    prints the result once there is one. All training images are used but those that validate, which are the study's;
+    test images are read once, after the last epoch.
+
+    DIR holds metrics.csv and tensorboard/, training.json, which says what is trained, and in the end model.py,
+    weights.safetensors and architecture.yaml, as after `export`. `ressearch list recipes` describes the recipes.
+
+    Exit codes: 3 if the training diverges (a loss is not finite), 1 for other errors, 130, 143 and 129 after Ctrl-C,
+    SIGTERM and SIGHUP, which end it within ten seconds.
     """
-    from ressearch.report.formatting import duration
+    from ressearch.report.training_progress import training_progress
     from ressearch.training.loop import TrainingError
-
-    def observe(epoch: "EpochResult") -> None:
-        say(
-            f"epoch {epoch.epoch}: val_accuracy {epoch.val_accuracy:.4f}, train_loss {epoch.train_loss:.4f}, "
-            f"{duration(epoch.seconds)}"
-        )
+    from ressearch.training.recipe_settings import assignments
 
     try:
         directory, trained = verbs.train(
-            architecture, space, epochs=epochs, seed=seed, directory=output, observe=observe
+            what,
+            space,
+            recipe=recipe,
+            epochs=epochs,
+            settings=assignments(changed or ()),
+            data=data,
+            resolution=resolution,
+            subset=subset,
+            seed=seed,
+            directory=output,
+            device=device,
+            observe=training_progress,
         )
     except TrainingError as error:
-        fail(f"{error}; nothing was written")
+        fail(str(error), code=DIVERGED if error.reason == "non_finite" else 1)
     except KeyboardInterrupt:
-        interrupted("ressearch: ended; nothing was written")
-    say(f"test_accuracy {trained.test_accuracy:.4f}\n{directory}")
+        interrupted()
+    if trained.was_finished:
+        say("finished by an earlier call; nothing is left to train")
+    say(f"test_accuracy {trained.test_accuracy:.4f} ±{trained.std_error:.4f}\n{directory}")
 
 
 @app.command(epilog="\b\nExample:\n  ressearch confirm cifar10 --top 3 --seeds 3 --epochs 10")

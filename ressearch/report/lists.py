@@ -1,7 +1,7 @@
 """What `ressearch list WHAT` prints."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, asdict, fields
 from typing import Any
 
 from rich import box
@@ -17,6 +17,8 @@ from ressearch.report.axes_table import axes_table, axis_table
 from ressearch.report.drawing import named_table
 from ressearch.samplers import SAMPLERS, SamplerSettings
 from ressearch.schedulers import SCHEDULERS
+from ressearch.space.domains import value_text
+from ressearch.training.recipe import RECIPE_ORIGINS, RECIPES, Recipe
 from ressearch.training.sources import SOURCES
 
 
@@ -55,6 +57,18 @@ def _sources() -> Table:
     return _table(("source", "where images come from"), ((name, row.summary) for name, row in SOURCES.items()))
 
 
+def _recipes() -> Table:
+    default = asdict(Recipe())
+    rows = [(name, _changes(asdict(row), default), RECIPE_ORIGINS[name]) for name, row in RECIPES.items()]
+    found = ("found", "that of a study's trial, or of an exported file", "")
+    return _table(("recipe", "fields that differ from the default recipe", "source"), [*rows, found])
+
+
+def _changes(values: Mapping[str, Any], default: Mapping[str, Any]) -> str:
+    """Return what differs as a YAML file has it."""
+    return ", ".join(f"{name}: {value_text(value)}" for name, value in values.items() if value != default[name])
+
+
 LISTS: Mapping[str, Callable[[], RenderableType]] = {
     "architectures": named_table,
     "axes": axes_table,
@@ -62,6 +76,7 @@ LISTS: Mapping[str, Callable[[], RenderableType]] = {
     "schedulers": _schedulers,
     "objectives": _objectives,
     "sources": _sources,
+    "recipes": _recipes,
 }
 
 

@@ -6,9 +6,11 @@ from typing import Any
 
 from ressearch.experiment import Experiment, Session
 from ressearch.experiment.loader import load_experiment
-from ressearch.store.files import SPACE, StudyError, is_study
+from ressearch.store.files import DATABASE, SPACE, StudyError, is_study
+from ressearch.store.optuna_study import readable
 from ressearch.store.trial_store import TrialStore
 from ressearch.training.fingerprint import Fingerprint, change_of_images
+from ressearch.training.source import Source
 
 
 def kept_terms(directory: Path) -> Mapping[str, Any]:
@@ -22,6 +24,27 @@ def kept_terms(directory: Path) -> Mapping[str, Any]:
     if store.terms is not None:
         return store.terms
     return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
+
+
+def kept_source(directory: Path) -> Source:
+    """Return where the images of a study come from.
+
+    Raises:
+        StudyError: If there is no study, or it cannot be read, or does not tell.
+    """
+    fields = {
+        key.removeprefix("data."): value for key, value in kept_terms(directory).items() if key.startswith("data.")
+    }
+    if not fields:
+        raise StudyError(f"{directory}: an earlier version began this study and did not keep where its images are")
+    with readable(str(directory / DATABASE)):
+        return Source(**fields)
+
+
+def kept_images(directory: Path) -> Mapping[str, Mapping[str, Any]]:
+    """Return the fingerprints of a study's images, by split; an earlier version may have kept none."""
+    store = TrialStore(directory)
+    return store.images if store.open_for_reading() else {}
 
 
 def kept_session(directory: Path) -> Session:

@@ -44,6 +44,8 @@ class TrialSpec:
     """Whether the trial goes on from its checkpoint; where the file is not there, it starts anew."""
     seconds: float = 0.0
     """Worker time of the earlier part, as far as known; that of the epochs in the checkpoint counts in any case."""
+    device: str | None = None
+    """Where to train, such as cpu or cuda:1; None is a GPU where there is one."""
     num_threads: int | None = None
     """CPU threads; None leaves them alone."""
     device_share: float = 1.0

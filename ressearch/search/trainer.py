@@ -76,7 +76,7 @@ def _device(spec: TrialSpec) -> torch.device:
     """Make this process ready to train as the spec says, and return where."""
     if spec.num_threads is not None:
         torch.set_num_threads(spec.num_threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(spec.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     limit_memory(device, spec.device_share)
     return device
 

@@ -114,3 +114,11 @@ arXiv:1703.01780)."""
 
 RECIPES: Mapping[str, Recipe] = {"he2016": HE2016, "wrn": WRN, "fast": FAST}
 """Recipes by name."""
+
+RECIPE_ORIGINS: Mapping[str, str] = {
+    "he2016": "He et al. 2016, arXiv:1512.03385, section 4.2",
+    "wrn": "Zagoruyko & Komodakis 2016, arXiv:1605.07146, section 3",
+    "fast": "one cycle: Smith & Topin 2018, arXiv:1708.07120; average of the weights: Polyak & Juditsky 1992; "
+    "label smoothing: Szegedy et al. 2016, arXiv:1512.00567",
+}
+"""Where the recipes come from, by name."""

@@ -1,77 +1,109 @@
 """Verbs that train outside of a search."""
 
-import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ressearch import ending
-from ressearch.verbs.arguments import BackendName, find_network, loaded
+from ressearch.verbs.arguments import BackendName, loaded
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ressearch.arch import Architecture
     from ressearch.experiment import Experiment
     from ressearch.search.audit import Audit
     from ressearch.search.confirm import Confirmation
-    from ressearch.search.retraining import Observe
-    from ressearch.search.single import Trained
-    from ressearch.training.loop import EpochResult
+    from ressearch.search.retraining import Observe as ObserveRetraining
+    from ressearch.search.training_run import Observe, Trained
+    from ressearch.training.recipe import Recipe
+    from ressearch.training.source import Source
 
 
 @ending.orderly()
 def train(
-    architecture: "str | Path | Architecture",
-    experiment: "Experiment | str | Path",
+    what: "str | Path | Architecture",
+    experiment: "Experiment | str | Path | None" = None,
     *,
+    recipe: "str | Recipe | None" = None,
     epochs: int | None = None,
+    settings: "Mapping[str, Any] | None" = None,
+    data: "str | Source | None" = None,
+    resolution: int | None = None,
+    subset: int | None = None,
     seed: int = 0,
     directory: str | Path | None = None,
-    observe: "Callable[[EpochResult], None]" = lambda _: None,
+    device: str = "auto",
+    observe: "Observe | None" = None,
 ) -> "tuple[Path, Trained]":
-    """Train one architecture on the images and with the recipe of an experiment, test it once, and export it.
+    """Train one network to the end, test it once, and export it; return the directory, and what came of it.
+
+    Every epoch leaves a checkpoint: the same call goes on where an earlier one was ended, on the CPU to the same bits,
+    and returns the result where there is one. The images are all of the source but those that validate.
 
     Args:
-        architecture: A name such as resnet-110, the architecture.yaml of an export, or an architecture.
-        experiment: Its `data` and `recipe` are used; a searched field of the recipe takes its default.
-        epochs: Instead of the recipe's.
-        seed: Of weights, order of images and augmentation; also which images validate.
-        directory: Where to write; `trained/<name>` if None.
-        observe: Called with every epoch.
+        what: A name such as resnet-110; `STUDY:TRIAL` or `STUDY:best`, with the study's directory or its name under
+            `trials/`; the architecture.yaml of an export, or its directory; or an architecture.
+        experiment: An experiment, or the path of one, whose images are used, and its recipe where `what` brings none; a
+            searched field of that has its default.
+        recipe: he2016, wrn, fast, a recipe, or `found`: that of the trial or the file. If None: the one found, else the
+            experiment's, else fast.
+        epochs: Instead of the recipe's; its schedule is stretched to them.
+        settings: Other fields of the recipe by name, as values or as texts.
+        data: A source's name, or name and place as in `folder:pictures`, or a source as it is. If None: the images of
+            the experiment, of the study, or of the file; for a name CIFAR-10.
+        resolution: Side length in pixels, instead of the source's.
+        subset: Training images; all but the validation images if None.
+        seed: Of weights, order of images and augmentation. Which images validate is the study's or the experiment's.
+        directory: Where to work and to write; `trained/<name>`, or `trained/<study>-<number>`, if None.
+        device: auto (a GPU where there is one), cpu, cuda or cuda:N.
+        observe: Opens a display, see `ressearch.search.training_run.TrainingStart`.
 
     Raises:
-        ValueError: If there is no such architecture or experiment, or its images cannot be used.
-        ExportError: If the files cannot be written; said before the training where the directory holds files.
+        ValueError: If there is no such network, recipe or device, a setting is wrong, or the images cannot be used; if
+            the directory is in use, damaged, not to be written, or of another training.
         TrainingError: If the loss is no longer finite, or memory runs out.
     """
-    from dataclasses import replace
+    from ressearch.search.training_run import TrainingTask, run_training, unobserved
+    from ressearch.verbs.subject import choose_images, choose_recipe, find_subject
 
-    from ressearch.packaging import TrainingData, check_target, export_bundle
-    from ressearch.search.single import train_single
+    subject = find_subject(what)
+    found = None if experiment is None else loaded(experiment)
+    images = choose_images(subject, found, data, resolution, subset)
+    task = TrainingTask(
+        name=subject.name,
+        what=subject.what,
+        architecture=subject.architecture,
+        recipe=choose_recipe(subject, found, recipe, epochs, settings or {}),
+        source=images.source,
+        split_seed=images.seed,
+        seed=seed,
+        device=device,
+        origin=subject.origin if found is None else {**subject.origin, "space": found.name},
+        images=images.images,
+        other_images=data is not None,
+    )
+    target = Path(directory) if directory is not None else Path("trained") / subject.name
+    return target, run_training(task, target, export=_export, observe=observe or unobserved)
 
-    name, found, _ = find_network(architecture)
-    experiment = loaded(experiment)
-    recipe = experiment.recipe if epochs is None else replace(experiment.recipe, epochs=epochs)
-    target = Path(directory) if directory is not None else Path("trained") / name
-    check_target(target)
-    with tempfile.TemporaryDirectory(prefix="ressearch-train-") as scratch:
-        trained = train_single(
-            found, experiment.images, recipe, seed=seed, weights=Path(scratch) / "weights.safetensors", observe=observe
-        )
-        export_bundle(
-            target,
-            architecture=found,
-            shape=trained.shape,
-            state=trained.load_state(),
-            name=name,
-            origin={"space": experiment.name, "seed": seed, **trained.origin},
-            normalisation=trained.normalisation,
-            recipe=recipe,
-            seed=seed,
-            data=TrainingData.of(
-                experiment.images, seed=seed, num_images=trained.counts.train, num_val_images=trained.counts.val
-            ),
-        )
-    return target, trained
+
+def _export(trained: "Trained", state: "Mapping[str, Tensor]", directory: Path) -> None:
+    """Write a trained network with all that is known of its training."""
+    from ressearch.packaging import TrainingData, export_bundle
+
+    task, counts = trained.task, trained.counts
+    export_bundle(
+        directory,
+        architecture=task.architecture,
+        shape=trained.shape,
+        state=state,
+        name=task.name,
+        origin=trained.origin,
+        normalisation=trained.normalisation,
+        recipe=task.recipe,
+        seed=task.seed,
+        data=TrainingData.of(task.source, seed=task.split_seed, num_images=counts.train, num_val_images=counts.val),
+    )
 
 
 @ending.orderly()
@@ -83,7 +115,7 @@ def confirm(
     epochs: int | None = None,
     subset: int | None = None,
     backend: BackendName = "ray",
-    observe: "Observe | None" = None,
+    observe: "ObserveRetraining | None" = None,
 ) -> "Confirmation":
     """Train the best networks of a study and its baselines again with fresh seeds, and test each once.
 
@@ -127,7 +159,7 @@ def audit(
     epochs: int | None = None,
     subset: int | None = None,
     backend: BackendName = "ray",
-    observe: "Observe | None" = None,
+    observe: "ObserveRetraining | None" = None,
 ) -> "Audit":
     """Train a sample of a study's networks at full length: does the search rank them alike, and would counting do?
 

@@ -44,7 +44,16 @@ def words(text: str) -> str:
         ("check", ["YAML file of the search space", "Points of the space to look at"]),
         ("run", ["the budget of SPACE if left out", "The same command again carries on", "one by one in this process"]),
         ("leaderboard", ["Form of the output", "by validation accuracy at the last epoch"]),
-        ("train", ["Epochs, instead of the recipe's", "Test images are read once, after the last epoch"]),
+        (
+            "train",
+            [
+                "Epochs, instead of the recipe's",
+                "test images are read once, after the last epoch",
+                "he2016, wrn, fast, or found",
+                "Exit codes: 3 if the training diverges",
+                "the same command goes on after whatever has ended it",
+            ],
+        ),
         ("confirm", ["the baselines again with fresh seeds", "trains what is missing, from the last epoch on"]),
         ("audit", ["Kendall's tau", "the test images stay unread", "a larger --sample adds to it"]),
         ("export", ["a module that needs torch only", "the architecture.yaml of an export"]),
@@ -94,6 +103,11 @@ def test_the_package_offers_the_verbs() -> None:
 # Mistakes
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -108,6 +122,26 @@ def test_the_package_offers_the_verbs() -> None:
         (["export", "none", "-o", "network"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
         (["train", "none", "none.yaml"], 1, "ressearch: unknown architecture 'none'; known are resnet-N"),
         (["train", "resnet-8", "none.yaml"], 1, "ressearch: none.yaml: "),
+        (["train", "none:best"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
+        (["train", "none/architecture.yaml"], 1, "ressearch: none/architecture.yaml: there is no such file"),
+        (["train", "resnet-8", "--recipe", "fsat"], 1, "did you mean 'fast'?"),
+        (["train", "resnet-8", "--recipe", "found"], 1, "recipe: found is what a study's trial or an exported file"),
+        (["train", "resnet-8", "--set", "lrr=1"], 1, "there is no field 'lrr', expected one of epochs, "),
+        (["train", "resnet-8", "--set", "lr"], 1, "--set: got 'lr', expected FIELD=VALUE"),
+        (["train", "resnet-8", "--set", "epochs=3", "--epochs", "3"], 1, "epochs is given twice"),
+        (
+            ["train", "resnet-8", "--epochs", "2", "--set", "warmup_epochs=2"],
+            1,
+            "got 2.0 with epochs=2; change it, too",
+        ),
+        (["train", "resnet-8", "--data", "cifar"], 1, "--data: got 'cifar', expected one of digits, cifar10"),
+        (["train", "resnet-8", "--data", "folder"], 1, "must be given: --data folder:DIR"),
+        (["train", "resnet-8", "--data", "folder:"], 1, "--data: got 'folder:', expected a directory behind the colon"),
+        (["train", "resnet-8", "--data", "folder:none"], 1, "folder: none is no directory"),
+        (["train", "resnet-50-imagenet"], 1, "resnet-50-imagenet: which images? Say --data NAME[:ROOT]"),
+        (["train", "resnet-8", "--data", "digits", "--device", "cuda:99"], 1, "there is no such GPU here"),
+        (["train", "resnet-8", "--data", "digits", "--subset", "5000"], 1, "got 5000"),
+        (["train", "resnet-8", "--data", "digits", "--seed", "4294967296"], 1, "0 <= seed < 2**32 must hold"),
         (["export", "resnet-8", "--format", "pdf"], 2, "Invalid value for '--format'"),
         (["dashboard", "none"], 1, "ressearch: trials/none: no study here (study.db is missing)"),
         (["run", "none.yaml"], 1, "ressearch: none.yaml: there is no such file"),
@@ -125,12 +159,20 @@ def test_the_package_offers_the_verbs() -> None:
     ],
 )
 def test_mistakes_end_in_one_message(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], code: int, message: str
+    call: Call,
+    tmp_path: Path,
+    cache: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("RESSEARCH_CACHE", str(cache))
     ended = call(*arguments)
     assert ended.code == code
     assert message in ended.err
+    assert ended.err.count("\n") == 1 or code == 2
     assert "Traceback" not in ended.err
     assert ended.out == ""
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Networks on the command line: export, list, show, train."""
+"""Networks on the command line: export, list, show."""
 
 import subprocess
 import sys
@@ -159,46 +159,3 @@ def test_show_draws_a_trial_and_an_export(call: Call, at_home: Path, rows_of: Ro
     assert f"{best['val_accuracy']:.4f} ±{best['std_error']:.4f} after 2 epochs" in shown.out
     again = call("show", "trials/digits/best/architecture.yaml")
     assert f"{best['num_params']:,}" in again.out
-
-
-def test_train_ends_in_an_export_with_its_test_accuracy(
-    call: Call, at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("RESSEARCH_CACHE", str(at_home / "cache"))
-    directory = tmp_path / "network"
-    ended = call("train", "se-resnet-8", "digits.yaml", "--epochs", 1, "--seed", 5, "-o", directory)
-    assert ended.code == 0, ended.err
-    epoch, tested, where = ended.out.splitlines()
-    assert epoch.startswith("epoch 1: val_accuracy 0.")
-    description = yaml.safe_load((directory / "architecture.yaml").read_text())
-    origin, recipe, data = (description[name] for name in ("origin", "recipe", "data"))
-    assert (recipe["epochs"], recipe["batch_size"], description["seed"]) == (1, 50, 5)
-    assert (data["name"], data["seed"], data["num_images"], data["num_val_images"]) == ("digits", 5, 200, 100)
-    assert tested == f"test_accuracy {origin['test_accuracy']:.4f}"
-    assert (where, origin["seed"], origin["epochs"], origin["space"]) == (str(directory), 5, 1, "digits")
-    assert (directory / "weights.safetensors").is_file()
-    again = call("train", "se-resnet-8", "digits.yaml", "-o", directory)
-    assert again.code == 1
-    assert f"{directory} exists and is not an empty directory" in again.err
-
-
-def test_train_says_why_it_failed(
-    call: Call, at_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, space_text: str
-) -> None:
-    monkeypatch.setenv("RESSEARCH_CACHE", str(at_home / "cache"))
-    (tmp_path / "hot.yaml").write_text(space_text.replace("{epochs: 2,", "{epochs: 2, lr: 1.0e+30,"))
-    ended = call("train", "plain-8", tmp_path / "hot.yaml", "-o", tmp_path / "network")
-    assert ended.code == 1
-    assert ended.err.startswith("ressearch: non_finite: ")
-    assert ended.err.endswith("; nothing was written\n")
-    assert not (tmp_path / "network").exists()
-
-
-def test_train_can_be_ended(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(verbs, "train", interrupted)
-    ended = call("train", "resnet-8", "space.yaml")
-    assert ended.code == 130
-    assert "ended; nothing was written" in ended.err

@@ -43,4 +43,15 @@ def test_rows_say_what_they_take_and_what_they_are_not_for() -> None:
 def test_unknown_lists_are_refused_with_a_guess() -> None:
     with pytest.raises(ValueError, match=r"got 'sampler', expected one of .*; did you mean 'samplers'\?"):
         listed("sampler")
-    assert set(LISTS) == {"architectures", "axes", "samplers", "schedulers", "objectives", "sources"}
+    assert set(LISTS) == {"architectures", "axes", "samplers", "schedulers", "objectives", "sources", "recipes"}
+
+
+def test_recipes_are_listed_with_what_differs_from_the_default_and_their_sources() -> None:
+    lines = {line.split()[0]: " ".join(line.split()) for line in printed("recipes").splitlines() if line.strip()}
+    assert lines["he2016"] == (
+        "he2016 epochs: 182, nesterov: false, weight_decay: 0.0001, decay_norms: true, schedule: step_he2016, "
+        "warmup_epochs: 0 He et al. 2016, arXiv:1512.03385, section 4.2"
+    )
+    assert "schedule: step_wrn" in lines["wrn"]
+    assert "ema_decay: 0.998" in lines["fast"]
+    assert "that of a study's trial, or of an exported file" in lines["found"]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from ressearch.search.single import train_single
 from safetensors.torch import load_file
 
 from ressearch.arch import cost, named, plan
@@ -19,7 +20,6 @@ from ressearch.search import trainer
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
 from ressearch.search.session import run_session
-from ressearch.search.single import train_single
 from ressearch.search.trainer import train_once
 from ressearch.store.study_record import open_study
 from ressearch.training.data import Prepared, load, load_test, prepare
