@@ -163,7 +163,7 @@ class Experiment:
         sections = {
             "architecture": space["architecture"],
             **{f"limits.{name}": bounds for name, bounds in space["limits"].items()},
-            "data": asdict(self.images) | {"root": None if self.images.root is None else str(self.images.root)},
+            "data": self._data_terms(),
             "recipe": asdict(self.recipe) | space["recipe"],
             "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},
             "scheduler": {"name": name_in(SCHEDULERS, self.scheduler), **vars(self.scheduler)},
@@ -174,8 +174,14 @@ class Experiment:
             key: list(value) if isinstance(value, tuple) else value for key, value in terms.items()
         }  # as JSON has it
 
+    def _data_terms(self) -> dict[str, Any]:
+        """Return the terms of the images; where there are test images apart from them, none are set aside."""
+        images = self.images
+        held_out = {"test_images": 0} if images.test_images is None and images.has_test_images() else {}
+        return asdict(images) | {"root": None if images.root is None else str(images.root)} | held_out
+
     def changes_since(self, terms: Mapping[str, Any]) -> list[Change]:
-        """Return what differs from the terms of a study; what its version did not know of yet is not compared."""
+        """Return what differs from the terms of a study, as `changes` does."""
         return changes(self.terms(), terms)
 
 

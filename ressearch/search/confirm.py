@@ -10,17 +10,16 @@ from pathlib import Path
 from ressearch import ending
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
-from ressearch.search.continuation import check_images, kept_session, kept_terms
+from ressearch.search.continuation import check_images, kept_session, kept_source, kept_terms
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.ledger import Ledger, Tell
-from ressearch.store.files import DATABASE, StudyError
-from ressearch.store.optuna_study import readable, writable
+from ressearch.store.files import StudyError
+from ressearch.store.optuna_study import writable
 from ressearch.store.record import BREAKDOWNS, TrialRecord, ranked
 from ressearch.store.study_record import CONFIRMATION, StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
 from ressearch.training.data import Prepared, counted, fingerprint, prepare
 from ressearch.training.recipe import Recipe
-from ressearch.training.source import Source
 
 MEASURE = "test_accuracy"
 
@@ -171,9 +170,7 @@ def confirm_study(
     _check_positive(top=top, seeds=num_seeds, epochs=epochs)
     study = open_study(directory)
     terms = kept_terms(directory)
-    fields = {key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")}
-    with readable(str(directory / DATABASE)):
-        source = replace(Source(**fields), subset=subset)
+    source = replace(kept_source(directory), subset=subset)
     contestants = contestants_of(study, top=top, epochs=epochs, num_images=subset)
     seed = int(terms.get("seed", study.manifest["seed"]))
     seeds = [trial_seed(seed + 1, index) for index in range(num_seeds)]

@@ -6,9 +6,13 @@ from typing import Any
 
 from ressearch.experiment import Experiment, Session
 from ressearch.experiment.loader import load_experiment
-from ressearch.store.files import SPACE, StudyError, is_study
+from ressearch.experiment.terms import EARLIER
+from ressearch.store.files import DATABASE, SPACE, StudyError, is_study
+from ressearch.store.optuna_study import readable
 from ressearch.store.trial_store import TrialStore
+from ressearch.training.data import Prepared, fingerprint, prepare
 from ressearch.training.fingerprint import Fingerprint, change_of_images
+from ressearch.training.source import Source
 
 
 def kept_terms(directory: Path) -> Mapping[str, Any]:
@@ -20,8 +24,21 @@ def kept_terms(directory: Path) -> Mapping[str, Any]:
     store = TrialStore(directory)
     store.open_for_reading()
     if store.terms is not None:
-        return store.terms
-    return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
+        return {**EARLIER, **store.terms}
+    return {**load_experiment(directory / SPACE).terms(), **EARLIER} if (directory / SPACE).is_file() else {}
+
+
+def kept_source(directory: Path) -> Source:
+    """Return the images that a study was begun with; versions that set none aside to test keep their meaning.
+
+    Raises:
+        StudyError: If there is no study, or it cannot be read.
+    """
+    fields = {
+        key.removeprefix("data."): value for key, value in kept_terms(directory).items() if key.startswith("data.")
+    }
+    with readable(str(directory / DATABASE)):
+        return Source(**fields)
 
 
 def kept_session(directory: Path) -> Session:
@@ -43,6 +60,15 @@ def check_terms(directory: Path, experiment: Experiment) -> list[str]:
             "name another study with --study, or bring the old value back"
         )
     return [str(change) for change in changes]
+
+
+def prints_of(images: Prepared) -> dict[str, Fingerprint]:
+    """Return the fingerprints that a study keeps, by split: of test images only those set aside from `images`."""
+    prints = {"train": fingerprint(images)}
+    if images.held_out:
+        test = prepare(images.source, seed=images.seed, cache_dir=images.directory.parent, split="test")
+        prints["test"] = fingerprint(test)
+    return prints
 
 
 def check_images(directory: Path, now: Mapping[str, Fingerprint], *, part: str | None = None) -> None:

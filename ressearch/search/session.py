@@ -11,7 +11,7 @@ from ressearch.experiment import Experiment, Origin
 from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.ranking import Directions
-from ressearch.search.continuation import check_images, check_terms
+from ressearch.search.continuation import check_images, check_terms, prints_of
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
@@ -20,7 +20,7 @@ from ressearch.store.files import MANIFEST, SPACE, StudyError, write_manifest
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import TrialRecord
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, fingerprint, prepare
+from ressearch.training.data import Prepared, prepare
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +190,7 @@ def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Pr
     Raises:
         StudyError: If the study was begun with other images.
     """
-    prints = {"train": fingerprint(images)}
+    prints = prints_of(images)
     check_images(directory, prints)
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
     kept = {split: each.to_dict() for split, each in prints.items()}
@@ -198,7 +198,7 @@ def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Pr
     if _says(experiment.origin, experiment):
         (store.directory / SPACE).write_text(experiment.origin.text)
     if not (store.directory / MANIFEST).is_file():
-        write_manifest(store.directory, new_manifest(experiment, images))
+        write_manifest(store.directory, new_manifest(experiment, images, prints))
 
 
 def _says(origin: Origin, experiment: Experiment) -> bool:
