@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "schedulers",
         "experiment",
         "search",
+        "training.source",
         "training.sources",
     },
 }

@@ -104,7 +104,7 @@ class Confirmation:
             test=self._test,
             seed=seed,
             num_threads=self.resources.cpus_per_trial,
-            device_share=self.resources.gpus_per_trial,
+            device_share=self.resources.device_share,
         )
 
     def report(self, number: int, progress: Progress) -> Decision:
