@@ -50,7 +50,7 @@ def study(experiment: Experiment, tmp_path_factory: pytest.TempPathFactory) -> P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESSEARCH_CACHE", str(directory.parent / "cache"))
         outcome = ressearch.run(experiment, study=directory, backend="local")
-    assert (outcome.num_finished, outcome.target, outcome.was_interrupted) == (3, 3, False)
+    assert (outcome.num_finished, outcome.budget.trials, outcome.was_interrupted) == (3, 3, False)
     return directory
 
 
@@ -181,7 +181,7 @@ def test_the_same_call_carries_on_and_another_experiment_does_not(
     assert (again.num_finished, again.summary["num_trials"]) == (3, 0)
     with pytest.raises(StudyError, match=r"begun with another experiment: recipe\.epochs is 3, and was 1"):
         ressearch.run(replace(experiment, recipe=replace(experiment.recipe, epochs=3)), study=study, backend="local")
-    with pytest.raises(ValueError, match="say how many trials: --trials N"):
+    with pytest.raises(ValueError, match="say when to end: --trials N"):
         ressearch.run(replace(experiment, session=Session()), study=study, backend="local")
 
 

@@ -55,6 +55,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "search",
         "training.recipe",
+        "training.source",
         "training.sources",
     },
 }

@@ -37,6 +37,21 @@ def run(
             show_default=False,
         ),
     ] = None,
+    hours: Annotated[
+        float | None, typer.Option(metavar="H", help="Time of all sessions together.", show_default=False)
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(metavar="ACCURACY", help="Validation accuracy that ends the search, 0..1.", show_default=False),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Finished trials in a row without a new best.", show_default=False),
+    ] = None,
+    seconds_per_trial: Annotated[
+        float | None,
+        typer.Option(metavar="S", help="What is predicted to take longer is refused, or fails.", show_default=False),
+    ] = None,
     study: Annotated[
         str | None,
         typer.Option(
@@ -49,8 +64,11 @@ def run(
 ) -> None:
     """Search a space on real images.
 
-    The same command again carries on where a run has stopped, and a higher --trials extends it. The leaderboard and
-    the best network are written into the study.
+    The search ends by --trials, --hours, --target or --patience, whichever comes first; at least one of them, or of
+    those of the `budget` of SPACE, must be given. All count over all sessions: the same command again carries on where
+    a run has stopped, and a higher number extends it. When the time is up, or another part of the budget, running
+    trials end after the epoch that they are in; if the study goes on, they are trained again. The leaderboard and the
+    best network are written into the study.
 
     Ctrl-C, SIGTERM and SIGHUP save and end within ten seconds, with exit code 130, 143 and 129: a trial that has
     trained its last epoch is kept, the others are trained again. Signals that follow change nothing.
@@ -60,7 +78,17 @@ def run(
     from ressearch.store.study_record import open_study
 
     try:
-        outcome = verbs.run(space, trials=trials, study=study, backend=backend, observe=progress)
+        outcome = verbs.run(
+            space,
+            trials=trials,
+            hours=hours,
+            target=target,
+            patience=patience,
+            seconds_per_trial=seconds_per_trial,
+            study=study,
+            backend=backend,
+            observe=progress,
+        )
     except KeyboardInterrupt:
         interrupted()
     say(session_summary(outcome, open_study(outcome.directory)))

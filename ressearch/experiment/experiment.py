@@ -1,5 +1,6 @@
 """An experiment: a space with all that a study of it needs."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -18,31 +19,72 @@ from ressearch.training.source import Source
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """Share of the machine; workers None is as many as it holds."""
+    """Share of the machine; workers None is as many as it holds, gpus_per_trial None a GPU where there are any."""
 
     workers: int | None = None
     cpus_per_trial: int = 1
-    gpus_per_trial: float = 1.0
+    gpus_per_trial: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("workers", "cpus_per_trial"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} >= 1 must hold, got {value}")
-        if not 0 < self.gpus_per_trial <= 1:
+        if not 0 < self.device_share <= 1:
             raise ValueError(f"0 < gpus_per_trial <= 1 must hold, got {self.gpus_per_trial:g}")
+
+    @property
+    def device_share(self) -> float:
+        """Share of a GPU that a trial has where there are GPUs."""
+        return 1.0 if self.gpus_per_trial is None else self.gpus_per_trial
+
+    def lacks_gpu(self) -> ValueError:
+        """Return the error of a share of a GPU where there is none."""
+        return ValueError(
+            f"resources.gpus_per_trial: got {self.gpus_per_trial:g}, and there is no GPU here; leave it out to train "
+            "on the CPU"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When a search ends; None leaves it to the command."""
+    """When a search ends, over all sessions of its study, whichever comes first; None is no bound."""
 
     trials: int | None = None
     """Finished trials in the end, those of earlier sessions and the baselines included."""
 
+    hours: float | None = None
+    """Time of all sessions."""
+
+    target: float | None = None
+    """Validation accuracy, 0..1, that a complete trial within the limits has reached."""
+
+    patience: int | None = None
+    """Finished trials in a row, baselines not counted, none of which is a new best, or new on the front."""
+
+    seconds_per_trial: float | None = None
+    """Worker time of each trial: what is predicted to take longer is refused, and what takes longer fails."""
+
     def __post_init__(self) -> None:
-        if self.trials is not None and self.trials < 1:
-            raise ValueError(f"trials >= 1 must hold, got {self.trials}")
+        for name in ("trials", "patience"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} >= 1 must hold, got {value}")
+        for name in ("hours", "seconds_per_trial"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(f"{name} > 0 must hold, got {value:g}")
+        if self.target is not None and not 0 < self.target <= 1:
+            raise ValueError(f"0 < target <= 1 must hold, got {self.target:g}")
+
+    @property
+    def ends(self) -> bool:
+        """Whether anything bounds the search as a whole."""
+        return any(value is not None for value in (self.trials, self.hours, self.target, self.patience))
+
+    def overridden(self, other: "Budget") -> "Budget":
+        """Return this budget with whatever the other one gives."""
+        return replace(self, **{name: value for name, value in vars(other).items() if value is not None})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +205,7 @@ class Experiment:
         sections = {
             "architecture": space["architecture"],
             **{f"limits.{name}": bounds for name, bounds in space["limits"].items()},
-            "data": asdict(self.images) | {"root": None if self.images.root is None else str(self.images.root)},
+            "data": self._data_terms(),
             "recipe": asdict(self.recipe) | space["recipe"],
             "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},
             "scheduler": {"name": name_in(SCHEDULERS, self.scheduler), **vars(self.scheduler)},
@@ -174,8 +216,14 @@ class Experiment:
             key: list(value) if isinstance(value, tuple) else value for key, value in terms.items()
         }  # as JSON has it
 
+    def _data_terms(self) -> dict[str, Any]:
+        """Return the terms of the images; where there are test images apart from them, none are set aside."""
+        images = self.images
+        held_out = {"test_images": 0} if images.test_images is None and images.has_test_images() else {}
+        return asdict(images) | {"root": None if images.root is None else str(images.root)} | held_out
+
     def changes_since(self, terms: Mapping[str, Any]) -> list[Change]:
-        """Return what differs from the terms of a study; what its version did not know of yet is not compared."""
+        """Return what differs from the terms of a study, as `changes` does."""
         return changes(self.terms(), terms)
 
 

@@ -15,7 +15,7 @@ from ressearch.space.sections import recipe_section, section
 from ressearch.space.space import Space
 from ressearch.space.survey import UnmetLimitError, check_limits
 from ressearch.space.yaml_nodes import Entry, SpaceError, compose, read_text
-from ressearch.training.source import Source
+from ressearch.training.source import DivisionError, Source
 
 VERSION = 1
 MAX_BYTES = 100_000
@@ -111,13 +111,17 @@ def check_fit(experiment: Experiment, trials: int | None = None) -> None:
 
 
 def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
-    """See to it that the images can be described, and that some network of the space is within its limits.
+    """See to it that the images can be divided, and that some network of the space is within its limits.
 
     Raises:
-        SpaceError: At the line of the images' root, or of the limit that nothing was found to meet.
+        SpaceError: At the line of the images' root, of what is asked of them, or of the limit that nothing was found to
+            meet.
     """
     try:
         shape = experiment.shape
+        experiment.images.counted(experiment.seed)
+    except DivisionError as error:
+        raise _placed(experiment, ("data", error.field), str(error)) from None
     except ValueError as error:
         raise _placed(experiment, ("data", "root"), str(error)) from None
     try:

@@ -6,6 +6,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.experiment import Experiment
+from ressearch.report.budget_text import images_note, images_text
 from ressearch.report.formatting import short_count
 from ressearch.space.survey import Report, Spread
 
@@ -14,10 +15,13 @@ def check_table(experiment: Experiment, report: Report) -> RenderableType:
     """Return the axes of a space, then its size, feasible share, ranges of cost and refusals, and what to know."""
     origin = experiment.origin
     title = f"{origin.path}: {origin.question}" if origin.question else origin.path
+    images = experiment.images.counted(experiment.seed)
     parts: list[RenderableType] = [Text(title, style="bold"), _axes(report), _facts(report)]
     if report.refusals:
         parts.append(_refusals(report))
-    parts += [Text(f"note: {note}") for note in experiment.notes()]
+    parts += [Text(images_text(images))] if images else []
+    few = images_note(images) if images else ""
+    parts += [Text(f"note: {note}") for note in [*experiment.notes(), *([few] if few else [])]]
     return Group(*parts)
 
 

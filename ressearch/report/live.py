@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.messages import printable
+from ressearch.report.budget_text import finished_text, images_note, images_text, left_text, share_used
 from ressearch.report.console import new_console
 from ressearch.report.formatting import duration, estimate_text, network
 from ressearch.report.recipe_text import recipe_text
@@ -67,6 +68,7 @@ class Display:
         now = summarised(records, start.directions)
         return Group(
             Text(f"{start.directory}  {start.question}", style="bold", no_wrap=True, overflow="ellipsis"),
+            *(Text(line, style="dim") for line in _images(start)),
             self._progress(records),
             Text(f"{counts_text(now.counts)}, {refused_text(dict(start.refused))}"),
             self._running([record for record in records if record.is_open]),
@@ -75,14 +77,17 @@ class Display:
         )
 
     def _progress(self, records: list[TrialRecord]) -> Table:
-        done, target = sum(record.is_finished for record in records), self._start.target
+        done, budget = sum(record.is_finished for record in records), self._start.budget
         elapsed = time.time() - self._started
-        line = f"{done}/{target} finished, {duration(elapsed)}"
-        if self._num_before < done < target:
-            left = elapsed / (done - self._num_before) * (target - done)
+        seconds = self._start.seconds_before + elapsed
+        line = f"{finished_text(budget, done)} finished, {duration(elapsed)}"
+        if budget.trials and self._num_before < done < budget.trials:
+            left = elapsed / (done - self._num_before) * (budget.trials - done)
             line += f", about {duration(left)} left"
+        if ends := left_text(budget, seconds):
+            line += f", {ends}"
         table = Table.grid(padding=(0, 2))
-        table.add_row(ProgressBar(total=target, completed=min(done, target), width=30), line)
+        table.add_row(ProgressBar(total=1.0, completed=share_used(budget, done, seconds), width=30), line)
         return table
 
     def _running(self, running: list[TrialRecord]) -> RenderableType:
@@ -142,17 +147,31 @@ def _told(words: str, recipe: str) -> Text:
     return Text("  ".join(part for part in (words, recipe) if part), no_wrap=True, overflow="ellipsis")
 
 
+def _images(start: Start) -> list[str]:
+    """Say how many images there are, and whether they are few."""
+    if start.images is None:
+        return []
+    note = images_note(start.images)
+    return [images_text(start.images), *([f"note: {note}"] if note else [])]
+
+
 @contextmanager
 def _lines(start: Start, console: Console) -> Iterator[Tell]:
-    """Print a line for every trial that finishes."""
-    yield Lines(start, lambda line: console.print(line, markup=False, highlight=False, soft_wrap=True)).tell
+    """Print how many images there are, and a line for every trial that finishes."""
+
+    def write(line: str) -> None:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    for line in _images(start):
+        write(line)
+    yield Lines(start, write).tell
 
 
 class Lines:
     """One line per trial that ends in this session, in the order of their ends."""
 
     def __init__(self, start: Start, write: Callable[[str], Any]) -> None:
-        self._target = start.target
+        self._budget = start.budget
         self._directions = start.directions
         self._write = write
         self._ended = {record.number: record for record in start.records if not record.is_open}
@@ -165,7 +184,8 @@ class Lines:
 
     def _line(self, record: TrialRecord) -> str:
         name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
-        state = f"failed: {printable(record.message or '')}" if record.state == "failed" else record.state
+        how = "interrupted" if record.reason == "interrupted" else "failed"
+        state = f"{how}: {printable(record.message or '')}" if record.state == "failed" else record.state
         accuracy = estimate_text(record.score)
         size, length = f"{record.num_params:,} params", f"{record.epochs} epochs"
         return "  ".join([name, state, accuracy, size, length, duration(record.seconds), self._account()])
@@ -175,4 +195,4 @@ class Lines:
         front = front_of(self._ended.values(), self._directions)
         best_text = f", best {estimate_text(front[0].score)} (trial {front[0].number})" if front else ""
         front_text = f", front of {len(front)}" if front and len(self._directions) > 1 else ""
-        return f"[{done}/{self._target}{best_text}{front_text}]"
+        return f"[{finished_text(self._budget, done)}{best_text}{front_text}]"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ressearch.messages import printable
 from ressearch.noise import few_images_text
+from ressearch.report.budget_text import option_text
 from ressearch.report.formatting import duration, estimate_text, measure_text, network
 from ressearch.report.recipe_text import recipe_text
 from ressearch.report.study_summary import StudySummary, counts_text, refused_text, summarised
@@ -28,7 +29,12 @@ def session_summary(outcome: "Outcome", study: StudyRecord) -> str:
 
 
 def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) -> Iterator[str]:
-    yield f"{outcome.num_finished} of {outcome.target} trials finished: {counts_text(now.counts)}"
+    of = f" of {outcome.budget.trials}" if outcome.budget.trials else ""
+    yield f"{outcome.num_finished}{of} trials finished: {counts_text(now.counts)}"
+    if outcome.ended_by:
+        yield f"ended by {option_text(outcome.budget, outcome.ended_by)}, after {duration(outcome.seconds)} in all"
+    if outcome.ended_by and outcome.num_cut_short:
+        yield f"{outcome.num_cut_short} running trials were cut short: no failures; a session that goes on repeats them"
     for change in outcome.changes:
         yield f"the study was extended: {change}"
     earlier = "" if outcome.refused == refused else f", {sum(refused.values()):,} in all sessions"
@@ -48,7 +54,8 @@ def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) ->
             f"busy {session['busy_share']:.1%} of the time; overhead {session['overhead_per_trial']:.3f} s per trial"
         )
     else:
-        yield "this session: nothing was left to train; a higher --trials goes on"
+        goes_on = "another space" if outcome.exhausted else f"a higher --{outcome.ended_by or 'trials'}"
+        yield f"this session: nothing was left to train; {goes_on} goes on"
     yield from _next(outcome.directory, now)
 
 

@@ -9,8 +9,9 @@ from ressearch import ending
 from ressearch.search.agreement import MIN_NETWORKS, Agreement, Estimate, Resamples
 from ressearch.search.confirm import check_positive
 from ressearch.search.contestants import length_text, lengthened
+from ressearch.search.continuation import kept_seed
 from ressearch.search.contract import Backend, trial_seed
-from ressearch.search.retraining import Observe, Repeat, kept_images, retrain, unobserved
+from ressearch.search.retraining import Observe, Repeat, retrain, unobserved
 from ressearch.store.files import StudyError
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import AUDIT, StudyRecord, open_study
@@ -131,7 +132,7 @@ def audit_study(
     complete = [trial for trial in study.trials if trial.state == "complete"]
     if len(complete) < MIN_NETWORKS:
         raise StudyError(f"{directory}: an audit needs {MIN_NETWORKS} complete trials or more, got {len(complete)}")
-    _, seed = kept_images(directory)
+    seed = kept_seed(directory)
     length = epochs or FULL_LENGTH * max(trial.epochs for trial in complete)
     groups = {trial.number: f"trial {trial.number} {length_text(length, subset)}" for trial in complete}
     chosen = sampled(complete, sample, seed=seed, kept=_begun(study, groups))

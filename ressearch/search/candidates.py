@@ -2,9 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from ressearch.arch import InfeasibleError
+from ressearch.arch import Cost, InfeasibleError
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.samplers import Task
@@ -18,6 +18,8 @@ MAX_SCANNED = 20_000
 """Largest number of points that are gone through one by one instead, which finds whatever is left."""
 MAX_DRAWS_BEFORE_SCAN = 20
 """Refused random draws in a row after which a space of that size is gone through."""
+TOO_LONG = "seconds_per_trial"
+"""The rule that counts candidates which are predicted to train too long."""
 DUPLICATE = "duplicate"
 """The rule that counts candidates which are trained already."""
 
@@ -29,11 +31,14 @@ class CandidateSource:
         refused: Number of refused candidates by rule.
     """
 
-    def __init__(self, experiment: Experiment, seed: int) -> None:
+    def __init__(
+        self, experiment: Experiment, seed: int, *, is_too_long: Callable[[Cost], bool] = lambda _: False
+    ) -> None:
         objectives = experiment.objectives
         directions = tuple(directions_of(objectives).values())
         self.refused: Counter[str] = Counter()
         self._experiment = experiment
+        self._is_too_long = is_too_long
         task = Task(space=experiment.space, objectives=objectives, directions=directions, seed=seed)
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)
@@ -84,7 +89,7 @@ class CandidateSource:
         """Return the candidate of a point, or the rule that refuses it."""
         try:
             candidate = self._experiment.candidate(params)
-            rule = DUPLICATE if candidate.id in self._seen else ""
+            rule = DUPLICATE if candidate.id in self._seen else TOO_LONG if self._is_too_long(candidate.cost) else ""
         except InfeasibleError as error:
             candidate, rule = None, error.rule
         if rule:

@@ -8,8 +8,9 @@ from pathlib import Path
 from ressearch import ending
 from ressearch.noise import Paired
 from ressearch.search.contestants import Contestant, contestants_of
+from ressearch.search.continuation import kept_seed
 from ressearch.search.contract import Backend, trial_seed
-from ressearch.search.retraining import Observe, Repeat, kept_images, retrain, unobserved
+from ressearch.search.retraining import Observe, Repeat, retrain, unobserved
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import CONFIRMATION, open_study
 
@@ -127,7 +128,7 @@ def confirm_study(
     """
     check_positive(top=top, seeds=num_seeds, epochs=epochs, subset=subset)
     contestants = contestants_of(open_study(directory), top=top, epochs=epochs, num_images=subset)
-    _, seed = kept_images(directory)
+    seed = kept_seed(directory)
     seeds = [trial_seed(seed + 1, index) for index in range(num_seeds)]
     repeats = [
         Repeat(group=one.name, trial=one.trial, recipe=one.recipe, seed=seed, recipe_of=one.recipe_of)

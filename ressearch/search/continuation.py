@@ -6,9 +6,11 @@ from typing import Any
 
 from ressearch.experiment import Experiment, Session
 from ressearch.experiment.loader import load_experiment
-from ressearch.store.files import DATABASE, SPACE, StudyError, is_study
+from ressearch.experiment.terms import EARLIER
+from ressearch.store.files import DATABASE, SPACE, StudyError, is_study, read_manifest
 from ressearch.store.optuna_study import readable
 from ressearch.store.trial_store import TrialStore
+from ressearch.training.data import Prepared, fingerprint, prepare
 from ressearch.training.fingerprint import Fingerprint, change_of_images
 from ressearch.training.source import Source
 
@@ -22,23 +24,31 @@ def kept_terms(directory: Path) -> Mapping[str, Any]:
     store = TrialStore(directory)
     store.open_for_reading()
     if store.terms is not None:
-        return store.terms
-    return load_experiment(directory / SPACE).terms() if (directory / SPACE).is_file() else {}
+        return {**EARLIER, **store.terms}
+    return {**load_experiment(directory / SPACE).terms(), **EARLIER} if (directory / SPACE).is_file() else {}
 
 
 def kept_source(directory: Path) -> Source:
-    """Return where the images of a study come from.
+    """Return where the images of a study come from; where nothing was set aside to test, that stays so.
 
     Raises:
         StudyError: If there is no study, or it cannot be read, or does not tell.
     """
-    fields = {
-        key.removeprefix("data."): value for key, value in kept_terms(directory).items() if key.startswith("data.")
-    }
-    if not fields:
+    terms = kept_terms(directory)
+    if "data.name" not in terms:
         raise StudyError(f"{directory}: an earlier version began this study and did not keep where its images are")
     with readable(str(directory / DATABASE)):
-        return Source(**fields)
+        return Source(**{key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")})
+
+
+def kept_seed(directory: Path) -> int:
+    """Return the seed of a study.
+
+    Raises:
+        StudyError: If there is no study, or it cannot be read.
+    """
+    terms = kept_terms(directory)
+    return int(terms["seed"] if "seed" in terms else read_manifest(directory)["seed"])
 
 
 def kept_images(directory: Path) -> Mapping[str, Mapping[str, Any]]:
@@ -66,6 +76,15 @@ def check_terms(directory: Path, experiment: Experiment) -> list[str]:
             "name another study with --study, or bring the old value back"
         )
     return [str(change) for change in changes]
+
+
+def prints_of(images: Prepared) -> dict[str, Fingerprint]:
+    """Return the fingerprints that a study keeps, by split: of test images only those set aside from `images`."""
+    prints = {"train": fingerprint(images)}
+    if images.held_out:
+        test = prepare(images.source, seed=images.seed, cache_dir=images.directory.parent, split="test")
+        prints["test"] = fingerprint(test)
+    return prints
 
 
 def check_images(directory: Path, now: Mapping[str, Fingerprint], *, part: str | None = None) -> None:

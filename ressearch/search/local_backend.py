@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from contextlib import nullcontext
 
+import torch
+
 from ressearch import ending
 from ressearch.schedulers import Decision
 from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, Work, failed
@@ -13,7 +15,12 @@ def run_in_process(work: Work, do: TrialFunction) -> None:
 
     A signal interrupts the training, but not what comes after its last epoch. The trial that was cut short is closed,
     to be trained again.
+
+    Raises:
+        ValueError: If a GPU is asked for where there is none.
     """
+    if work.resources.gpus_per_trial is not None and not torch.cuda.is_available():
+        raise work.resources.lacks_gpu()
     work.num_workers = 1
     try:
         with ending.held():

@@ -5,6 +5,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +14,13 @@ from typing import Any
 import torch
 
 from ressearch.experiment import Experiment
-from ressearch.training.data import Prepared, load
+from ressearch.training.data import Prepared, counted, load
+from ressearch.training.fingerprint import Fingerprint
 
 
-def new_manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
-    """Return the manifest that a study begins with."""
+def new_manifest(experiment: Experiment, images: Prepared, prints: Mapping[str, Fingerprint]) -> dict[str, Any]:
+    """Return the manifest that a study begins with; `prints` are the fingerprints of its images by split."""
+    held_out = {"test_images": prints["test"].to_dict()} if "test" in prints else {}
     return {
         "version": 1,
         "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -27,6 +30,8 @@ def new_manifest(experiment: Experiment, images: Prepared) -> dict[str, Any]:
         "seed": experiment.seed,
         "shape": asdict(experiment.shape),
         "normalisation": load(images, "cpu").normalisation,
+        "num_images": counted(images)._asdict(),
+        **held_out,
         "epochs": experiment.fidelity.epochs,
         "objectives": list(experiment.objectives),
         "commit": _commit(),

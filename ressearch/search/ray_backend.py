@@ -234,12 +234,14 @@ def placement(resources: Resources, available: dict[str, float]) -> tuple[int, d
     cores.
 
     Raises:
-        ValueError: If not even one trial fits.
+        ValueError: If not even one trial fits, or a GPU is asked for where there is none.
     """
     cpus, gpus = available.get("CPU", 0.0), available.get("GPU", 0.0)
+    if resources.gpus_per_trial is not None and not gpus:
+        raise resources.lacks_gpu()
     if gpus:
-        num_slots = int(gpus / resources.gpus_per_trial + 1e-9)
-        per_trial = {"cpu": min(resources.cpus_per_trial, cpus / max(1, num_slots)), "gpu": resources.gpus_per_trial}
+        num_slots = int(gpus / resources.device_share + 1e-9)
+        per_trial = {"cpu": min(resources.cpus_per_trial, cpus / max(1, num_slots)), "gpu": resources.device_share}
     else:
         num_slots = int(cpus / resources.cpus_per_trial)
         per_trial = {"cpu": float(resources.cpus_per_trial)}

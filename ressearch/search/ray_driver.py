@@ -61,7 +61,11 @@ def main() -> None:
 
 
 def _run(link: Link, resources: Resources, do: bytes) -> None:
-    num_workers, per_trial = placement(resources, ray.cluster_resources())
+    try:
+        num_workers, per_trial = placement(resources, ray.cluster_resources())
+    except ValueError as error:
+        link.tell("refused", str(error))
+        time.sleep(3600)  # the warden ends Ray: were it to end by itself now, that would be taken for the reason
     link.ask("placed", num_workers)
     tune.Tuner(
         tune.with_resources(tune.with_parameters(_trainable, do=do), per_trial),

@@ -8,16 +8,15 @@ from pathlib import Path
 
 from ressearch.experiment import Resources
 from ressearch.schedulers import Decision
-from ressearch.search.continuation import check_images, kept_session, kept_terms
+from ressearch.search.continuation import check_images, kept_seed, kept_session, kept_source
 from ressearch.search.contract import Backend, Progress, TrialResult, TrialSpec, ended, failed
 from ressearch.search.ledger import Ledger, Tell
-from ressearch.store.files import DATABASE, StudyError, read_manifest
-from ressearch.store.optuna_study import readable, writable
+from ressearch.store.files import StudyError
+from ressearch.store.optuna_study import writable
 from ressearch.store.record import BREAKDOWNS, INFRASTRUCTURE, TrialRecord
 from ressearch.store.trial_store import TrialStore
 from ressearch.training.data import Prepared, counted, fingerprint, prepare
 from ressearch.training.recipe import Recipe
-from ressearch.training.source import Source
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ class Retraining:
             resumes=left is not None,
             seconds=record.seconds,
             num_threads=self.resources.cpus_per_trial,
-            device_share=self.resources.gpus_per_trial,
+            device_share=self.resources.device_share,
         )
 
     def _begin(self, repeat: Repeat) -> TrialRecord:
@@ -224,23 +223,9 @@ def _run(work: Retraining, backend: Backend, display: AbstractContextManager[Tel
             work.interrupt()
 
 
-def kept_images(directory: Path) -> tuple[Source, int]:
-    """Return the images of a study, and its seed.
-
-    Raises:
-        StudyError: If the study is missing or damaged.
-    """
-    terms = kept_terms(directory)
-    fields = {key.removeprefix("data."): value for key, value in terms.items() if key.startswith("data.")}
-    with readable(str(directory / DATABASE)):
-        source = Source(**fields)
-    return source, int(terms["seed"] if "seed" in terms else read_manifest(directory)["seed"])
-
-
 def _prepared(directory: Path, *, subset: int | None, has_test: bool) -> Mapping[str, Prepared]:
     """Prepare the images; what is wrong with the test images is said first."""
-    source, seed = kept_images(directory)
-    source = replace(source, subset=subset)
+    source, seed = replace(kept_source(directory), subset=subset), kept_seed(directory)
     test = {"test": prepare(source, seed=seed, split="test")} if has_test else {}
     return {**test, "train": prepare(source, seed=seed)}
 
@@ -250,7 +235,7 @@ def _outlook(
 ) -> Outlook:
     num_images, records = counted(images).train, tuple(ledger.records.values())
     epochs_done = {(record.group, record.seed): record.epochs for record in records if record.is_open}
-    searched, _ = kept_images(directory)
+    searched = kept_source(directory)
     proxy = counted(replace(images, source=searched)).train  # of trials whose version did not write it down
     seconds = sum(
         _seconds_per_image(repeat.trial, proxy)

@@ -4,11 +4,14 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 
+from ressearch.arch import Cost
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import Trained, measured
 from ressearch.schedulers import Decision
+from ressearch.search.allowance import Allowance
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, failed, trial_seed
+from ressearch.search.forecast import Forecast
 from ressearch.search.ledger import Ledger
 from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
@@ -27,18 +30,23 @@ class Search:
     Attributes:
         ledger: Trials of all sessions.
         candidates: Where new candidates come from, and how many were refused in this session.
-        target: Finished trials in the end.
+        allowance: What is left of the budget.
         exhausted: Nothing new was found.
     """
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, images: Prepared, *, target: int) -> None:
+    def __init__(self, experiment: Experiment, ledger: Ledger, images: Prepared, *, allowance: Allowance) -> None:
         records = ledger.records
         self.resources = experiment.session.resources
         self.num_workers = 0
         self.ledger = ledger
-        self.target = target
+        self.allowance = allowance
+        self.allowance.restore(records.values())
         self.exhausted = False
-        self.candidates = CandidateSource(experiment, trial_seed(experiment.seed, -1 - len(records)))
+        self._forecast = Forecast(experiment.fidelity.epochs)
+        for record in records.values():
+            self._forecast.take(record)
+        seed = trial_seed(experiment.seed, -1 - len(records))
+        self.candidates = CandidateSource(experiment, seed, is_too_long=self._is_too_long)
         self.candidates.restore(records.values())
         self._experiment = experiment
         self._images = images
@@ -48,8 +56,17 @@ class Search:
         self._resuming: deque[int] = deque()
         self._breakdowns_in_a_row = 0
 
+    @property
+    def ended_by(self) -> str | None:
+        """Name of the part of the budget that is used up, None if there is some left of each."""
+        trials = self.allowance.budget.trials
+        is_enough = trials is not None and self.ledger.num_finished >= trials
+        return "trials" if is_enough else self.allowance.ended_by()
+
     def next_trial(self) -> TrialSpec | None:
-        """Continue a paused trial, or open the next one; None when enough are finished or under way."""
+        """Continue a paused trial, or open the next one; None when enough are finished or under way, or time is up."""
+        if self.allowance.ended_by():
+            return None  # what is paused waits for a session that goes on
         self._settle(is_idle=False)
         if not self._resuming and (opened := self._open_next()):
             return self._spec(opened)
@@ -58,11 +75,22 @@ class Search:
         return self._spec(self.ledger.resume(self._resuming.popleft())) if self._resuming else None
 
     def report(self, number: int, progress: Progress) -> Decision:
-        """Record an epoch and ask the scheduler; a baseline is trained to the end: stopping it would tell nothing."""
+        """Record an epoch and ask the scheduler; a baseline is trained to the end: stopping it would tell nothing.
+
+        A trial that takes too long fails. When the budget is used up, what has not reached its last epoch ends here.
+        """
         record = self.ledger.advance(number, progress)
         epoch = progress.epoch.epoch
+        if over := self._over_time(record):
+            self._close(ended(record, over))
+            return Decision.STOP
         if epoch >= self._experiment.fidelity.epochs:
             return Decision.GO
+        if part := self.allowance.ended_by():
+            limit = getattr(self.allowance.budget, part)
+            message = f"the budget is used up ({part} {limit:g}); if the study goes on, it is trained again"
+            self._close(ended(record, failed("interrupted", message)))
+            return Decision.STOP
         point = point_at(self._experiment, record, epoch)
         if record.baseline:
             self._rule.record(number, epoch, point)
@@ -104,9 +132,24 @@ class Search:
             for record in reversed(self.ledger.open("running")):
                 endings.callback(self.finish, record.number, failed("interrupted", "the run was interrupted"))
 
+    def _over_time(self, record: TrialRecord) -> TrialResult | None:
+        """Return the end of a trial that has taken longer than any may, None if it has not."""
+        limit = self.allowance.budget.seconds_per_trial
+        if limit is None or record.seconds <= limit:
+            return None
+        length = f"epoch {record.epochs} of {self._experiment.fidelity.epochs}"
+        message = f"over_time: {record.seconds:.3g} s up to {length}, and seconds_per_trial is {limit:g}"
+        return failed("over_time", message)
+
+    def _is_too_long(self, cost: Cost) -> bool:
+        limit, predicted = self.allowance.budget.seconds_per_trial, self._forecast.seconds(cost)
+        return limit is not None and predicted is not None and predicted > limit
+
     def _open_next(self) -> TrialRecord | None:
         """Open a trial of what waits, else of what the sampler proposes, unless enough are under way."""
-        if self.ledger.num_finished + len(self.ledger.open()) >= self.target or self.exhausted:
+        trials = self.allowance.budget.trials
+        is_enough = trials is not None and self.ledger.num_finished + len(self.ledger.open()) >= trials
+        if is_enough or self.exhausted:
             return None
         if self._waiting:
             waiting = self._waiting.popleft()
@@ -116,7 +159,7 @@ class Search:
             self.exhausted = True
             return None
         candidate, experiment, number = waiting.candidate, self._experiment, self.ledger.next_number
-        self.ledger.note(refused=dict(self.candidates.refused))
+        self.ledger.note(refused=dict(self.candidates.refused), seconds=self.allowance.seconds)
         self.candidates.begin(number, candidate)
         record = TrialRecord(
             number=number,
@@ -153,7 +196,7 @@ class Search:
             resumes=bool(record.curve),
             seconds=record.seconds,
             num_threads=self.resources.cpus_per_trial,
-            device_share=self.resources.gpus_per_trial,
+            device_share=self.resources.device_share,
         )
 
     def _settle(self, *, is_idle: bool) -> None:
@@ -169,10 +212,13 @@ class Search:
                 self._close(replace(paused[number], state="pruned"))
 
     def _close(self, record: TrialRecord) -> None:
-        """Write the end of a trial, and tell the scheduler and the sampler."""
+        """Write the end of a trial, and tell all that learn from it."""
         if record.measures is None and record.state != "failed":
             trained = Trained(cost=record.cost, curve=record.curve, seconds=record.seconds)
             record = replace(record, measures=measured(self._experiment.objectives, trained))
         closed = self.ledger.close(record)
+        self.ledger.note(seconds=self.allowance.seconds)  # what a killed driver has used is used
+        self.allowance.take(closed)
+        self._forecast.take(closed)
         self._rule.ended(closed.number)
         self.candidates.tell(closed)

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ressearch import ending
-from ressearch.experiment import Experiment, Origin
+from ressearch.experiment import Budget, Experiment, Origin
 from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.ranking import Directions
-from ressearch.search.continuation import check_images, check_terms
+from ressearch.search.allowance import Allowance
+from ressearch.search.continuation import check_images, check_terms, prints_of
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
@@ -20,24 +21,29 @@ from ressearch.store.files import MANIFEST, SPACE, StudyError, write_manifest
 from ressearch.store.optuna_study import writable
 from ressearch.store.record import TrialRecord
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import Prepared, fingerprint, prepare
+from ressearch.training.data import Prepared, counted, prepare
+from ressearch.training.source import Counts
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
     """What a display is told before the first trial.
 
+    budget: of all sessions; seconds_before: what earlier ones took of its time.
     directions: what is better of each objective. records: trials of earlier sessions.
     refused: candidates refused in this session by rule, kept up to date.
+    images: how many there are, if they are to be shown.
     """
 
     directory: Path
     question: str
-    target: int
+    budget: Budget
     num_epochs: int
     directions: Directions
     records: tuple[TrialRecord, ...]
     refused: Mapping[str, int]
+    seconds_before: float = 0.0
+    images: Counts | None = None
 
 
 Observe = Callable[[Start], AbstractContextManager[Tell]]
@@ -46,11 +52,19 @@ Observe = Callable[[Start], AbstractContextManager[Tell]]
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a session ended."""
+    """How a session ended.
+
+    seconds: time of all sessions.
+    ended_by: the part of the budget that is used up, such as `hours`; None if none is.
+    num_cut_short: trials that were running when this session ended; they are trained again if the study goes on.
+    """
 
     directory: Path
     num_finished: int
-    target: int
+    budget: Budget
+    seconds: float
+    ended_by: str | None
+    num_cut_short: int
     exhausted: bool
     refused: dict[str, int]
     changes: tuple[str, ...]
@@ -61,7 +75,7 @@ class Outcome:
     @property
     def was_interrupted(self) -> bool:
         """Whether trials are left to train."""
-        return self.num_finished < self.target and not self.exhausted
+        return self.ended_by is None and not self.exhausted
 
 
 def unobserved(_: Start) -> AbstractContextManager[Tell]:
@@ -76,24 +90,26 @@ def run_session(
     backend: Backend,
     *,
     trials: int | None = None,
+    budget: Budget | None = None,
     observe: Observe = unobserved,
 ) -> Outcome:
-    """Search until enough trials of the study have finished in total; the same call again carries on.
+    """Search until the budget of the study is used up, over all its sessions; the same call again carries on.
 
     Args:
         experiment: What to search.
         directory: The study.
         backend: Does the trials.
         trials: Finished trials in the end, those of earlier sessions and the baselines included; the budget's if None.
+        budget: What it gives holds instead of the experiment's.
         observe: Opens a display.
 
     Raises:
         SpaceError: If the space's limits cannot be met, or sampler or scheduler cannot serve it.
         StudyError: If the study is in use, damaged, or of another experiment or other images.
-        ValueError: If the images cannot be used, or nobody says how many trials.
+        ValueError: If the images cannot be used, or nobody says when to end.
     """
-    target = _target(experiment, trials)
-    check_fit(experiment, target)
+    budget = _budget(experiment, Budget(trials=trials).overridden(budget or Budget()))
+    check_fit(experiment, budget.trials)
     check_feasible(experiment)
     store = TrialStore(directory)
     with store.lease():
@@ -102,21 +118,25 @@ def run_session(
         with ending.held():
             _open(directory, store, experiment, images)
         ledger = Ledger(store)
-        search = Search(experiment, ledger, images, target=target)
-        started = time.time()
+        before = sum(float(session.get("seconds", 0.0)) for session in store.sessions)
+        allowance = Allowance(budget, directions_of(experiment.objectives), before=before)
+        search = Search(experiment, ledger, images, allowance=allowance)
         try:
             if changes:
                 ledger.note(changes=changes)
-            _run(search, backend, observe, _start(search, experiment, directory))
+            _run(search, backend, observe, _start(search, experiment, directory, counted(images)))
         finally:
-            summary = account(ledger.ended, search.num_workers, time.time() - started)
+            summary = account(ledger.ended, search.num_workers, allowance.seconds)
             if ledger.ended:
                 with suppress(StudyError), writable(str(directory)), ending.held():  # the first error is known
                     ledger.note(refused=dict(search.candidates.refused), **summary)
     return Outcome(
         directory=directory,
         num_finished=ledger.num_finished,
-        target=target,
+        budget=budget,
+        seconds=before + allowance.seconds,
+        ended_by=search.ended_by,
+        num_cut_short=sum(record.reason == "interrupted" for record in ledger.ended),
         exhausted=search.exhausted,
         refused=dict(search.candidates.refused),
         changes=tuple(changes),
@@ -124,22 +144,25 @@ def run_session(
     )
 
 
-def _start(search: Search, experiment: Experiment, directory: Path) -> Start:
+def _start(search: Search, experiment: Experiment, directory: Path, images: Counts) -> Start:
     return Start(
         directory=directory,
         question=experiment.origin.question,
-        target=search.target,
+        budget=search.allowance.budget,
         num_epochs=experiment.fidelity.epochs,
         directions=directions_of(experiment.objectives),
         records=tuple(search.ledger.records.values()),
         refused=search.candidates.refused,
+        seconds_before=search.allowance.before,
+        images=images,
     )
 
 
 def _run(search: Search, backend: Backend, observe: Observe, start: Start) -> None:
     """Show and do all trials that are left, if any; whatever happens, none is left running."""
     ledger, where = search.ledger, str(start.directory)
-    if not ledger.open() and ledger.num_finished >= search.target:
+    ended_by = search.ended_by
+    if ended_by and (ended_by != "trials" or not ledger.open()):
         return
     try:
         with observe(start) as ledger.tell, writable(where):
@@ -175,13 +198,14 @@ def account(ended: list[TrialRecord], num_workers: int, seconds: float) -> dict[
     }
 
 
-def _target(experiment: Experiment, trials: int | None) -> int:
-    target = trials if trials is not None else experiment.session.budget.trials
-    if target is None:
-        raise ValueError("say how many trials: --trials N, or `budget: {trials: N}` in the file")
-    if target < 1:
-        raise ValueError(f"--trials >= 1 must hold, got {target}")
-    return target
+def _budget(experiment: Experiment, given: Budget) -> Budget:
+    budget = experiment.session.budget.overridden(given)
+    if not budget.ends:
+        raise ValueError(
+            "say when to end: --trials N, --hours H, --target ACCURACY or --patience N, or `budget: {trials: N}` in "
+            "the file"
+        )
+    return budget
 
 
 def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Prepared) -> None:
@@ -190,7 +214,7 @@ def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Pr
     Raises:
         StudyError: If the study was begun with other images.
     """
-    prints = {"train": fingerprint(images)}
+    prints = prints_of(images)
     check_images(directory, prints)
     domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
     kept = {split: each.to_dict() for split, each in prints.items()}
@@ -198,7 +222,7 @@ def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Pr
     if _says(experiment.origin, experiment):
         (store.directory / SPACE).write_text(experiment.origin.text)
     if not (store.directory / MANIFEST).is_file():
-        write_manifest(store.directory, new_manifest(experiment, images))
+        write_manifest(store.directory, new_manifest(experiment, images, prints))
 
 
 def _says(origin: Origin, experiment: Experiment) -> bool:

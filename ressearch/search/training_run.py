@@ -29,11 +29,11 @@ from ressearch.search.trainer import train_once
 from ressearch.search.training_curve import CurveFiles, curve_files
 from ressearch.search.training_directory import EXPORT, DirectoryError, TrainingDirectory, move_whole, writing
 from ressearch.training.checkpoint import read_curve
-from ressearch.training.data import Counts, counted, fingerprint, load, prepare
+from ressearch.training.data import counted, fingerprint, load, prepare
 from ressearch.training.fingerprint import change_of_images
 from ressearch.training.loop import TrainingError
 from ressearch.training.recipe import Recipe
-from ressearch.training.source import Source
+from ressearch.training.source import Counts, Source
 
 
 @dataclass(frozen=True, kw_only=True)

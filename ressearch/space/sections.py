@@ -118,7 +118,10 @@ def _read(entry: Entry, kind: Any) -> Any:
     if origin is Annotated:  # a name, and the table that it must be in
         return entry.name(arguments[1])
     if origin is UnionType:
-        return None if entry.is_null else _read(entry, arguments[0])
+        if entry.is_null:
+            return None
+        is_number = set(arguments) >= {int, float}  # a whole number stays one: it may mean something else than a share
+        return _read(entry, float if is_number and not isinstance(entry.plain, int) else arguments[0])
     return Path(entry.scalar(str)) if kind is Path else entry.scalar(kind)
 
 

@@ -117,6 +117,14 @@ def _is_normalisation(value: Any) -> bool:
     return is_complete and all(isinstance(number, int | float) for number in numbers)
 
 
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_whole(each) and each >= 0 for each in value.values())
+
+
 def _is_list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list) and all(isinstance(each, kind) for each in value)
 
@@ -126,6 +134,8 @@ _MANIFEST_KEYS: dict[str, tuple[bool, str, Callable[[Any], bool]]] = {
     "seed": (True, "a whole number", _is_whole),
     "sessions": (False, "a list of mappings", _is_list_of(dict)),  # older versions kept them here
     "normalisation": (False, "lists of mean, std and class_names", _is_normalisation),
+    "num_images": (False, "whole numbers of images by train, val and test", _is_counts),
+    "test_images": (False, "a mapping, the fingerprint of the images set aside to test", _is_mapping),
     "objectives": (True, "a list of names", lambda value: bool(value) and _is_list_of(str)(value)),
     "question": (False, "a text", lambda value: isinstance(value, str)),
 }

@@ -1,9 +1,10 @@
 """The images of a study: decoded once per machine, split the same way for every trial, loaded to a device."""
 
+import hashlib
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +13,10 @@ from torch import Tensor
 from ressearch.images import ImageShape
 from ressearch.messages import Note
 from ressearch.training.cache import Cached, default_cache_dir, ensure_cached, open_cached
+from ressearch.training.division import divide, hold_out, num_held_out
 from ressearch.training.fingerprint import Fingerprint
 from ressearch.training.pixels import Labels
-from ressearch.training.source import Source
+from ressearch.training.source import Counts, Source
 from ressearch.training.sources.kind import Split
 
 COPIED_AT_A_TIME = 1024
@@ -29,13 +31,9 @@ class Prepared:
     source: Source
     seed: int
     split: Split
-
-
-class Counts(NamedTuple):
-    """Number of images that train, and that validate."""
-
-    train: int
-    val: int
+    held_out: int = 0
+    """Images of the training split that are set aside to test, where the source has no test images of its own: these
+    are the test images then, and no other split knows them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +86,8 @@ class Images:
 def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: Split = "train") -> Prepared:
     """Decode one split of a source, once per machine, and make sure that it can be divided as asked.
 
-    What the user should know of the files, such as which are left out, is a warning of the category `Note`.
+    Where the source has no test images of its own, they are set aside from its training images, the same ones whatever
+    the seed. What the user should know of the files, such as which are left out, is a warning of the category `Note`.
 
     Args:
         source: Where images come from.
@@ -97,29 +96,58 @@ def prepare(source: Source, *, seed: int, cache_dir: Path | None = None, split: 
         split: The files of the other split are not opened.
 
     Raises:
-        ValueError: If the source cannot be read, or has too few images for `val_images` and `subset`.
+        DivisionError: If there are too few images for `test_images`, `val_images` and `subset`.
+        ValueError: If the source cannot be read, or has no test images where these are asked for.
         OSError: If the cache cannot be written.
     """
+    if split == "test" and source.has_test_images():
+        return Prepared(directory=_decoded(source, "test", cache_dir), source=source, seed=seed, split="test")
+    if split == "test" and source.test_images == 0:
+        raise source.lacks_test_images()
+    directory = _decoded(source, "train", cache_dir, is_noted=split == "train")
+    cached = open_cached(directory)
+    held_out = num_held_out(source, len(cached.labels), len(cached.class_names))
+    divide(cached.labels, cached.class_names, source, seed, held_out)
+    return Prepared(directory=directory, source=source, seed=seed, split=split, held_out=held_out)
+
+
+def _decoded(source: Source, split: Split, cache_dir: Path | None, *, is_noted: bool = True) -> Path:
     directory = ensure_cached(source, split, cache_dir or default_cache_dir())
-    for note in source.notes(split):
-        warnings.warn(note, Note, stacklevel=2)
-    if split == "train":
-        cached = open_cached(directory)
-        divide(cached.labels, cached.class_names, source, seed)
-    return Prepared(directory=directory, source=source, seed=seed, split=split)
+    for note in source.notes(split) if is_noted else ():
+        warnings.warn(note, Note, stacklevel=3)
+    return directory
 
 
 def fingerprint(prepared: Prepared) -> Fingerprint:
-    """Return what tells a split from any other."""
+    """Return what tells the images of a split from any other; those set aside to test are apart from the others."""
     cached = open_cached(prepared.directory)
-    counts = np.bincount(cached.labels, minlength=len(cached.class_names)).tolist()
-    return Fingerprint(class_names=cached.class_names, num_images=counts, digest=cached.digest)
+    rows, digest = _split_rows(cached, prepared), cached.digest
+    if prepared.held_out and prepared.split == "test":
+        digest = hashlib.sha256(digest.encode() + rows.tobytes()).hexdigest()
+    counts = np.bincount(cached.labels[rows], minlength=len(cached.class_names)).tolist()
+    return Fingerprint(class_names=cached.class_names, num_images=counts, digest=digest)
+
+
+def _split_rows(cached: Cached, prepared: Prepared) -> Labels:
+    """Return the rows of a cache that belong to a split."""
+    every = np.arange(len(cached.labels))
+    if not prepared.held_out:
+        return every
+    held_out = hold_out(cached.labels, prepared.held_out)
+    return held_out if prepared.split == "test" else np.setdiff1d(every, held_out, assume_unique=True)
 
 
 def counted(prepared: Prepared) -> Counts:
-    """Count the images that train, and that validate; `prepared` holds a training split."""
-    cached = open_cached(prepared.directory)
-    return Counts(*map(len, divide(cached.labels, cached.class_names, prepared.source, prepared.seed)))
+    """Count the images that train, that validate, and that were set aside to test; `prepared` holds a training split.
+
+    Test images of the source's own stay closed: they count 0 here.
+    """
+    train, val = _divided(open_cached(prepared.directory), prepared)
+    return Counts(len(train), len(val), prepared.held_out)
+
+
+def _divided(cached: Cached, prepared: Prepared) -> tuple[Labels, Labels]:
+    return divide(cached.labels, cached.class_names, prepared.source, prepared.seed, prepared.held_out)
 
 
 def load(prepared: Prepared, device: torch.device | str) -> Images:
@@ -131,7 +159,7 @@ def load(prepared: Prepared, device: torch.device | str) -> Images:
     if prepared.split != "train":
         raise ValueError("load: prepared with split='train' must hold, got split='test'; use load_test")
     cached = open_cached(prepared.directory)
-    train_rows, val_rows = divide(cached.labels, cached.class_names, prepared.source, prepared.seed)
+    train_rows, val_rows = _divided(cached, prepared)
     train_images, train_labels = _rows(cached, train_rows, device)
     val_images, val_labels = _rows(cached, val_rows, device)
     mean, std = channel_statistics(cached.moments[train_rows], cached.shape.resolution**2)
@@ -156,54 +184,7 @@ def load_test(prepared: Prepared, device: torch.device | str) -> tuple[Tensor | 
     if prepared.split != "test":
         raise ValueError("load_test: prepared with split='test' must hold, got split='train'")
     cached = open_cached(prepared.directory)
-    return _rows(cached, np.arange(len(cached.labels)), device)
-
-
-def divide(labels: Labels, class_names: tuple[str, ...], source: Source, seed: int) -> tuple[Labels, Labels]:
-    """Rows of the training and of the validation images, each in ascending order.
-
-    Validation rows depend on the seed and `val_images` alone, never on `subset`; both parts are stratified.
-
-    Raises:
-        ValueError: If a part would be without an image of some class.
-    """
-    num_classes = len(class_names)
-    counts = np.bincount(labels, minlength=num_classes)
-    if counts.min() < 2:
-        name = class_names[int(counts.argmin())]
-        raise ValueError(
-            f"class {name!r} must have 2 or more images, one to train and one to validate, got {counts.min()}"
-        )
-    num_val = source.val_images or max(round(0.1 * len(labels)), num_classes)
-    order = stratified_order(labels, np.random.default_rng([seed, 0]))
-    val_rows, rest = order[:num_val], np.sort(order[num_val:])
-    rest = rest[stratified_order(labels[rest], np.random.default_rng([seed, 1]))]
-    num_train = source.subset or len(rest)
-    if num_val < num_classes or len(set(labels[rest])) < num_classes:
-        raise ValueError(
-            f"an image of each of the {num_classes} classes to validate, and one to train, must be there, "
-            f"got val_images={num_val} of {len(labels)} training images"
-        )
-    if not num_classes <= num_train <= len(rest):
-        raise ValueError(
-            f"{num_classes} (classes) <= subset <= {len(rest)} (training images without validation) must hold, "
-            f"got {num_train}"
-        )
-    return np.sort(rest[:num_train]), np.sort(val_rows)
-
-
-def stratified_order(labels: Labels, generator: np.random.Generator) -> Labels:
-    """A random order of all rows whose every beginning has the classes in their proportions.
-
-    The k-th of a class's n images is at the share k / n of the way, so that a beginning of any length has,
-    to within one, its share of each class, and one of length `num_classes` has them all.
-    """
-    shuffled = generator.permutation(len(labels))
-    share = np.empty(len(labels))
-    for label in np.unique(labels):
-        members = labels[shuffled] == label
-        share[members] = np.arange(members.sum()) / members.sum()
-    return shuffled[np.argsort(share, kind="stable")]
+    return _rows(cached, _split_rows(cached, prepared), device)
 
 
 def channel_statistics(moments: Labels, num_pixels: int) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,28 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from ressearch.images import ImageShape
 from ressearch.messages import expected
 from ressearch.training.sources import SOURCES
 from ressearch.training.sources.kind import Decoded, Split
+
+
+class Counts(NamedTuple):
+    """Number of images that train, that validate, and that were set aside from these to test."""
+
+    train: int
+    val: int
+    test: int
+
+
+class DivisionError(ValueError):
+    """Images that cannot be divided as asked; `field` is that of the `Source` which asks for it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +50,10 @@ class Source:
     val_images: int | None = None
     """Number of images set aside from the training images to choose by; None is a tenth of them."""
 
+    test_images: int | float | None = None
+    """Number of images, or as a fraction their share, that are set aside to test before all else where the source has
+    no test images of its own; None is a tenth there, 0 sets none aside."""
+
     def __post_init__(self) -> None:
         if self.name not in SOURCES:
             raise ValueError(f"name: {expected(self.name, SOURCES)}")
@@ -45,6 +65,16 @@ class Source:
             value = getattr(self, field)
             if value is not None and value < 1:
                 raise ValueError(f"{field} >= 1 must hold, got {value}")
+        self._check_test_images()
+
+    def _check_test_images(self) -> None:
+        value = self.test_images
+        if value is None:
+            return
+        if isinstance(value, float) and value == 0:
+            object.__setattr__(self, "test_images", 0)
+        elif not (0 < value < 1 if isinstance(value, float) else value >= 0):
+            raise ValueError(f"test_images must be a whole number >= 0, or a share between 0 and 1, got {value}")
 
     def describe(self) -> ImageShape:
         """Channels, resolution and number of classes, from names and labels alone.
@@ -55,6 +85,41 @@ class Source:
         kind = SOURCES[self.name]
         resolution = self.resolution or kind.resolution
         return ImageShape(channels=kind.channels, resolution=resolution, num_classes=kind.num_classes(self.root))
+
+    def has_test_images(self) -> bool:
+        """Tell whether the source has test images of its own, apart from those that train."""
+        return SOURCES[self.name].has_test(self.root)
+
+    def lacks_test_images(self) -> ValueError:
+        """Return the error of a source that has no test images and sets none aside."""
+        reason = f"{self.name}: there are no test images"
+        try:
+            self.content("test")
+        except ValueError as error:
+            reason = str(error)
+        return ValueError(
+            f"{reason}; and with data.test_images 0 none were set aside from the training images, all of which a "
+            "search sees: a new study with another value can be tested"
+        )
+
+    def counted(self, seed: int) -> Counts | None:
+        """Count the images by their labels alone, as `training.data.counted` does; None where nothing tells them.
+
+        Raises:
+            DivisionError: If there are too few images for `test_images`, `val_images` and `subset`.
+            ValueError: If files are missing or wrongly laid out.
+        """
+        import numpy as np
+
+        from ressearch.training.division import divide, num_held_out
+
+        counts = SOURCES[self.name].counts(self.root)
+        if counts is None:
+            return None
+        labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+        held_out = num_held_out(self, len(labels), len(counts))
+        train, val = divide(labels, tuple(counts), self, seed, held_out)
+        return Counts(len(train), len(val), held_out)
 
     def content(self, split: Split) -> str:
         """A text that changes when the decoded pixels of a split may have changed.

@@ -57,16 +57,28 @@ def run(
     experiment: "Experiment | str | Path",
     *,
     trials: int | None = None,
+    hours: float | None = None,
+    target: float | None = None,
+    patience: int | None = None,
+    seconds_per_trial: float | None = None,
     study: str | Path | None = None,
     backend: BackendName = "ray",
     observe: "Observe | None" = None,
 ) -> "Outcome":
-    """Search until `trials` trials have finished in total, then write leaderboard.md and export the best network.
+    """Search until the budget is used up, then write leaderboard.md and export the best network.
+
+    The budget is what is given here, and for the rest what the experiment's says; it counts over all sessions of the
+    study, and whichever part of it is used up first ends the search: the same call carries on, and more of that part
+    extends it. Trials that are running then end after their epoch, and are trained again if the study goes on.
 
     Args:
         experiment: An experiment, or the path of its YAML file.
-        trials: Finished trials in the end, those of earlier sessions included; the same call carries on. What the
-            experiment's budget says if None.
+        trials: Finished trials in the end, baselines included.
+        hours: Time of all sessions.
+        target: Validation accuracy, 0..1, that the best complete trial within the limits has reached.
+        patience: Finished trials in a row, baselines not counted, none of which is a new best.
+        seconds_per_trial: Worker time of a trial; what is predicted to take longer is refused untrained, and what takes
+            longer fails.
         study: A directory, or a name under `trials/`; the name of the experiment if None.
         backend: `ray` uses the whole machine, `local` trains one trial after the other in this process.
         observe: Opens a display, see `ressearch.search.session.Start`.
@@ -74,7 +86,9 @@ def run(
     Raises:
         SpaceError: If the experiment is wrong.
         StudyError: If the study is in use, damaged, or of another experiment.
+        ValueError: If a part of the budget is out of its range, or none ends the search.
     """
+    from ressearch.experiment import Budget
     from ressearch.packaging.trials import export_best
     from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
@@ -84,7 +98,8 @@ def run(
 
     experiment = loaded(experiment)
     directory = study_directory(study if study is not None else experiment.name)
-    outcome = run_session(experiment, directory, backend_named(backend), trials=trials, observe=observe or unobserved)
+    budget = Budget(trials=trials, hours=hours, target=target, patience=patience, seconds_per_trial=seconds_per_trial)
+    outcome = run_session(experiment, directory, backend_named(backend), budget=budget, observe=observe or unobserved)
     record = open_study(directory)
     with ending.held():
         write_leaderboard(record)

@@ -190,7 +190,8 @@ def test_a_mistake_in_a_space_is_told_with_its_line(call: Call, space_text: str,
 def test_a_run_without_a_number_of_trials_says_where_to_give_it(call: Call, space_text: str, tmp_path: Path) -> None:
     (tmp_path / "space.yaml").write_text(space_text)
     ended = call("run", tmp_path / "space.yaml", "--study", tmp_path / "study", "--backend", "local")
-    assert ended == (1, "", "ressearch: say how many trials: --trials N, or `budget: {trials: N}` in the file\n")
+    said = "--trials N, --hours H, --target ACCURACY or --patience N, or `budget: {trials: N}` in the file"
+    assert ended == (1, "", f"ressearch: say when to end: {said}\n")
     assert not (tmp_path / "study").exists()
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ressearch.experiment import load_experiment
+from ressearch.experiment import Budget, load_experiment
 from ressearch.report.live import Display, progress
 from ressearch.report.session_summary import session_summary
 from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, failed
@@ -153,7 +153,7 @@ def test_the_display_marks_a_trial_that_waits(space: Path, tmp_path: Path) -> No
     start = Start(
         directory=tmp_path,
         question="",
-        target=2,
+        budget=Budget(trials=2),
         num_epochs=2,
         directions={"val_accuracy": "maximize"},
         records=(),
@@ -171,7 +171,7 @@ def test_a_display_is_told_of_every_change(space: Path, tmp_path: Path) -> None:
 
     @contextmanager
     def keep(start: Start) -> Iterator[Tell]:
-        assert (start.target, start.num_epochs, start.records) == (2, 2, ())
+        assert (start.budget.trials, start.num_epochs, start.records) == (2, 2, ())
         assert start.question == "Is the wider one better?"
         yield lambda record: told.append((record.number, record.state, record.epochs))
 

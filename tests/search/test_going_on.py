@@ -76,7 +76,7 @@ CHANGED_IMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
 def test_a_study_of_other_images_is_refused_and_the_difference_named(
     change: Callable[[Path], None], said: str, write_space: WriteSpace, scripted: Scripted, pictures: Path
 ) -> None:
-    source = Source(name="folder", root=pictures, resolution=8, val_images=6)
+    source = Source(name="folder", root=pictures, resolution=8, val_images=6, test_images=0)
     experiment = replace(load_experiment(write_space()), images=source)
     directory, do = pictures.parent / "study", partial(run_in_process, do=scripted(by_width))
     run_session(experiment, directory, do, trials=2)
@@ -94,7 +94,7 @@ def test_a_study_of_other_images_is_refused_and_the_difference_named(
 def test_images_that_were_copied_or_touched_are_the_same(
     write_space: WriteSpace, scripted: Scripted, pictures: Path
 ) -> None:
-    source = Source(name="folder", root=pictures, resolution=8, val_images=6)
+    source = Source(name="folder", root=pictures, resolution=8, val_images=6, test_images=0)
     experiment = replace(load_experiment(write_space()), images=source)
     directory, do = pictures.parent / "study", partial(run_in_process, do=scripted(by_width))
     run_session(experiment, directory, do, trials=2)

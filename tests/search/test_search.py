@@ -245,7 +245,7 @@ def test_a_study_of_another_experiment_is_refused_and_the_difference_named(
     path.write_text(text + "resources: {workers: 1}\nbudget: {trials: 3}\n")
     directory = path.parent / "study"
     outcome = run_session(load_experiment(path), directory, partial(run_in_process, do=scripted(by_width)))
-    assert outcome.num_finished == outcome.target == 3
+    assert outcome.num_finished == outcome.budget.trials == 3
 
 
 def test_a_study_of_a_changed_experiment_keeps_no_file_that_says_otherwise(
@@ -264,7 +264,7 @@ def test_a_study_of_a_changed_experiment_keeps_no_file_that_says_otherwise(
 
 def test_without_a_number_of_trials_nothing_begins(write_space: WriteSpace, scripted: Scripted) -> None:
     experiment = load_experiment(write_space())
-    with pytest.raises(ValueError, match=r"say how many trials: --trials N, or `budget: \{trials: N\}`"):
+    with pytest.raises(ValueError, match=r"say when to end: --trials N, --hours H, .*, or `budget: \{trials: N\}`"):
         run_session(experiment, Path("nowhere"), partial(run_in_process, do=scripted(by_width)))
     assert not Path("nowhere").exists()
 
@@ -515,7 +515,7 @@ def test_displays_are_told_of_every_change(write_space: WriteSpace, scripted: Sc
     backend = partial(run_in_process, do=scripted(by_width))
     run_session(load_experiment(path), path.parent / "study", backend, trials=1, observe=observe)
     assert told == [(0, "running", 0), (0, "running", 1), (0, "running", 2), (0, "complete", 2)]
-    assert (starts[0].target, starts[0].num_epochs, starts[0].records) == (1, 2, ())
+    assert (starts[0].budget.trials, starts[0].num_epochs, starts[0].records) == (1, 2, ())
     assert starts[0].directory == path.parent / "study"  # as it was given
     run_session(load_experiment(path), path.parent / "study", backend, trials=2, observe=observe)
     assert [record.number for record in starts[1].records] == [0]

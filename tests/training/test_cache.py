@@ -143,7 +143,7 @@ def test_changed_files_are_decoded_again(tmp_path: Path) -> None:
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for index in range(2):
             Image.new("RGB", (4, 4), (index, 0, 0)).save(tmp_path / "pictures" / name / f"{index}.png")
-    source = Source(name="folder", root=tmp_path / "pictures")
+    source = Source(name="folder", root=tmp_path / "pictures", test_images=0)
     first = prepare(source, seed=0, cache_dir=tmp_path / "cache")
     assert prepare(source, seed=0, cache_dir=tmp_path / "cache").directory == first.directory
     Image.new("RGB", (4, 4), (0, 0, 255)).save(tmp_path / "pictures" / "a" / "2.png")
@@ -159,7 +159,7 @@ def test_a_file_that_changes_without_changing_its_size_is_decoded_again(tmp_path
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for index in range(2):
             Image.new("L", (32, 32), shade).save(tmp_path / "pictures" / name / f"{index}.bmp")
-    source = Source(name="folder", root=tmp_path / "pictures")
+    source = Source(name="folder", root=tmp_path / "pictures", test_images=0)
     first = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
     changed = tmp_path / "pictures" / "b"
     for file in changed.iterdir():
@@ -184,7 +184,7 @@ def test_the_same_pixels_under_other_labels_are_other_images(tmp_path: Path) -> 
             Image.new("L", (32, 32), 50 * shade).save(cell := io.BytesIO(), "PNG")
             cells.append(cell.getvalue())
         pyarrow.parquet.write_table(pyarrow.table({"img": cells, "label": labels}), tmp_path / name)
-        source = Source(name="parquet", root=tmp_path / name)
+        source = Source(name="parquet", root=tmp_path / name, test_images=0)
         return fingerprint(prepare(source, seed=0, cache_dir=tmp_path / "cache"))
 
     first, again, other = (

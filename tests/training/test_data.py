@@ -15,12 +15,11 @@ from ressearch.training.data import (
     ImageRows,
     Images,
     channel_statistics,
-    divide,
     load,
     load_test,
     prepare,
-    stratified_order,
 )
+from ressearch.training.division import divide, stratified_order
 from ressearch.training.source import Source
 from ressearch.training.sources import SOURCES, SourceKind
 from ressearch.training.sources.kind import Decoded, Split

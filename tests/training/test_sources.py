@@ -145,7 +145,7 @@ def test_pixels_of_the_right_size_are_kept_exactly(tmp_path: Path) -> None:
 
 
 def test_folder_is_prepared_with_its_labels(tmp_path: Path) -> None:
-    source = folder_of(tmp_path / "pictures", per_class=5)
+    source = replace(folder_of(tmp_path / "pictures", per_class=5), test_images=0)
     images = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu")
     assert images.class_names == ("cat", "dog")
     assert sorted([*images.train_labels.tolist(), *images.val_labels.tolist()]) == [0] * 5 + [1] * 5
@@ -327,7 +327,7 @@ def test_broken_metadata_fails_no_image(kind: str, tmp_path: Path) -> None:
         for index, exif in enumerate(BROKEN_EXIF):
             file = tmp_path / "pictures" / label / f"{index}.{kind}"
             Image.fromarray(scene(16)).save(file, kind, exif=exif, **LOSSLESS[kind])
-    source = Source(name="folder", root=tmp_path / "pictures", val_images=2)
+    source = Source(name="folder", root=tmp_path / "pictures", val_images=2, test_images=0)
     images = load(prepare(source, seed=0, cache_dir=tmp_path / "cache"), "cpu").train_images[:]
     assert len(images) == 2 * len(BROKEN_EXIF) - 2
     assert (images == images[0]).all()
@@ -373,8 +373,9 @@ def test_test_folder_is_read_when_asked_for(tmp_path: Path) -> None:
 
 def test_absent_test_images_are_told(tmp_path: Path) -> None:
     source = folder_of(tmp_path / "pictures")
-    with pytest.raises(ValueError, match=r"there are no test images; expected .*/test/<class>/"):
-        prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
+    none = replace(source, test_images=0)
+    with pytest.raises(ValueError, match=r"there are no test images; expected .*/test/<class>/.*test_images 0 none"):
+        prepare(none, seed=0, cache_dir=tmp_path / "cache", split="test")
 
 
 def parquet_of(path: Path, num_rows: int = 12, column: str = "img", broken_row: int | None = None) -> Source:
@@ -398,9 +399,9 @@ def test_parquet_is_prepared_without_opening_the_test_file(column: str, tmp_path
 
 def test_one_parquet_file_has_no_test_images(tmp_path: Path) -> None:
     parquet_of(tmp_path / "some.parquet")
-    source = Source(name="parquet", root=tmp_path / "some.parquet")
+    source = Source(name="parquet", root=tmp_path / "some.parquet", test_images=0)
     prepare(source, seed=0, cache_dir=tmp_path / "cache")
-    with pytest.raises(ValueError, match="there are no test images beside the one file"):
+    with pytest.raises(ValueError, match=r"there are no test images beside the one file .* all of which a search sees"):
         prepare(source, seed=0, cache_dir=tmp_path / "cache", split="test")
 
 

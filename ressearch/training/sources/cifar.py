@@ -5,6 +5,9 @@ from pathlib import Path
 
 from ressearch.training.sources.kind import Decoded, SourceKind, Split
 
+NUM_IMAGES = 50_000
+"""That train, of all classes alike (Krizhevsky 2009); their names are in the archive."""
+
 
 def _cifar(num_classes: int, archive: str, checksum: str) -> SourceKind:
     return SourceKind(
@@ -13,6 +16,7 @@ def _cifar(num_classes: int, archive: str, checksum: str) -> SourceKind:
         num_classes=lambda _: num_classes,
         content=lambda *_: checksum,
         decode=partial(_decode, num_classes, archive, checksum),
+        counts=lambda _: {f"class {label}": NUM_IMAGES // num_classes for label in range(num_classes)},
     )
 
 

@@ -75,6 +75,15 @@ def _num_classes(root: Path | None) -> int:
     return len(folders)
 
 
+def _has_test(root: Path | None) -> bool:
+    assert root is not None
+    return (root / "train").is_dir() and (root / "test").is_dir()
+
+
+def _counts(root: Path | None) -> dict[str, int]:
+    return {folder.name: sum(map(_is_image, _files(folder))) for folder in _class_folders(root, "train")}
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """All files below a folder, in no order; hidden ones are left out."""
     for path in folder.rglob("*"):
@@ -131,5 +140,7 @@ FOLDER = SourceKind(
     num_classes=_num_classes,
     content=_content,
     decode=_decode,
+    has_test=_has_test,
+    counts=_counts,
     notes=_notes,
 )

@@ -1,6 +1,6 @@
 """What a data source states and does. A source imports numpy, torch and the like only in the functions that decode."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -52,6 +52,12 @@ class SourceKind:
 
     decode: Callable[[Path, Split, int], Decoded]
     """Open a split, and decode its images at a resolution. Without a root, the path is a directory for downloads."""
+
+    has_test: Callable[[Path | None], bool] = lambda _: True
+    """Whether there are test images at a root; where there are none, some training images are set aside to test."""
+
+    counts: Callable[[Path | None], Mapping[str, int] | None] = lambda _: None
+    """Number of training images by the name of their class, in the order of the labels; None if only decoding tells."""
 
     notes: Callable[[Path | None, Split], list[str]] = lambda *_: []
     """What a user should know of the files of a split, such as which are left out: one line each."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -72,6 +73,30 @@ def _labels(path: Path) -> tuple[list[int], Mapping[bytes, bytes]]:
     return labels, schema.metadata or {}
 
 
+def _checked_labels(path: Path, names: tuple[str, ...]) -> list[int]:
+    """The label column, each of whose values has a name.
+
+    Raises:
+        ValueError: If one has none.
+    """
+    labels, _ = _labels(path)
+    if max(labels) >= len(names):
+        row = labels.index(max(labels))
+        raise ValueError(f"{path}: row {row}: label < {len(names)} must hold, got {labels[row]}")
+    return labels
+
+
+def _has_test(root: Path | None) -> bool:
+    assert root is not None
+    return (root / "test.parquet").is_file()
+
+
+def _counts(root: Path | None) -> dict[str, int]:
+    names = _class_names(root)
+    counts = Counter(_checked_labels(_file(root, "train"), names))
+    return {name: counts[label] for label, name in enumerate(names)}
+
+
 def _cells(path: Path) -> Iterator[io.BytesIO]:
     """The encoded images, row by row; the file is never whole in memory."""
     import pyarrow.parquet
@@ -89,10 +114,7 @@ def _decode(root: Path, split: Split, resolution: int) -> Decoded:
 
     names = _class_names(root)
     path = _file(root, split)
-    labels, _ = _labels(path)
-    if max(labels) >= len(names):
-        row = labels.index(max(labels))
-        raise ValueError(f"{path}: row {row}: label < {len(names)} must hold, got {labels[row]}")
+    labels = _checked_labels(path, names)
     images = (decode_rgb(cell, f"{path}: row {row}", resolution) for row, cell in enumerate(_cells(path)))
     return Decoded(labels, names, images)
 
@@ -104,4 +126,6 @@ PARQUET = SourceKind(
     num_classes=lambda root: len(_class_names(root)),
     content=lambda root, split: stamps([_file(root, split)]),
     decode=_decode,
+    has_test=_has_test,
+    counts=_counts,
 )
