@@ -1,12 +1,8 @@
 """How a budget, and the number of images, are put into words."""
 
 from ressearch.experiment import Budget
-from ressearch.noise import std_error
 from ressearch.report.formatting import duration
 from ressearch.training.source import Counts
-
-FEW_IMAGES = 500
-"""Validation images below which a difference between networks is hard to see."""
 
 
 def option_text(budget: Budget, part: str) -> str:
@@ -43,13 +39,3 @@ def images_text(images: Counts) -> str:
     """Return how many images train, validate and test."""
     test = f"{images.test:,} set aside to test" if images.test else "test images are apart from them"
     return f"{images.train:,} images train, {images.val:,} validate, {test}"
-
-
-def images_note(images: Counts) -> str:
-    """Return what to know of few validation images, "" where there are enough."""
-    if images.val >= FEW_IMAGES:
-        return ""
-    return (
-        f"{images.val:,} images validate: an accuracy of 0.5 has a standard error of {std_error(0.5, images.val):.3f}; "
-        f"data.val_images sets more aside ({FEW_IMAGES} have {std_error(0.5, FEW_IMAGES):.3f})"
-    )

@@ -6,7 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.experiment import Experiment
-from ressearch.report.budget_text import images_note, images_text
+from ressearch.noise import few_images_text
+from ressearch.report.budget_text import images_text
 from ressearch.report.formatting import short_count
 from ressearch.space.survey import Report, Spread
 
@@ -20,7 +21,7 @@ def check_table(experiment: Experiment, report: Report) -> RenderableType:
     if report.refusals:
         parts.append(_refusals(report))
     parts += [Text(images_text(images))] if images else []
-    few = images_note(images) if images else ""
+    few = few_images_text(images.val) if images else ""
     parts += [Text(f"note: {note}") for note in [*experiment.notes(), *([few] if few else [])]]
     return Group(*parts)
 

@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ressearch.messages import printable
-from ressearch.report.budget_text import finished_text, images_note, images_text, left_text, share_used
+from ressearch.noise import few_images_text
+from ressearch.report.budget_text import finished_text, images_text, left_text, share_used
 from ressearch.report.console import new_console
 from ressearch.report.formatting import duration, estimate_text, network
 from ressearch.report.recipe_text import recipe_text
@@ -151,7 +152,7 @@ def _images(start: Start) -> list[str]:
     """Say how many images there are, and whether they are few."""
     if start.images is None:
         return []
-    note = images_note(start.images)
+    note = few_images_text(start.images.val)
     return [images_text(start.images), *([f"note: {note}"] if note else [])]
 
 
