@@ -175,8 +175,14 @@ class Experiment:
         }  # as JSON has it
 
     def changes_since(self, terms: Mapping[str, Any]) -> list[Change]:
-        """Return what differs from the terms of a study; what its version did not know of yet is not compared."""
-        return changes(self.terms(), terms)
+        """Return what differs from the terms of a study.
+
+        Fields of the recipe that its version did not know of yet had their defaults; what else it did not know is not
+        compared.
+        """
+        defaults = {f"recipe.{name}": value for name, value in asdict(Recipe()).items()}
+        knew_recipes = any(key in terms for key in defaults)
+        return changes(self.terms(), {**(defaults if knew_recipes else {}), **terms})
 
 
 def name_in(rows: Mapping[str, type], settings: object) -> str:

@@ -136,6 +136,19 @@ def test_terms_survive_json(path: Path) -> None:
     assert first_change(load_experiment(path), kept) is None
 
 
+def test_fields_of_the_recipe_that_an_older_version_did_not_know_had_their_defaults() -> None:
+    """A study that was begun without an average of weights is not carried on with one."""
+    text = "version: 1\narchitecture: {stages: 1, depth: 1, width: 16}\nrecipe: {lr: 0.2"
+    before = parse_experiment(f"{text}}}\n", "space.yaml").terms()
+    older = {key: value for key, value in before.items() if key not in ("recipe.ema_decay", "recipe.nesterov")}
+    now = parse_experiment(f"{text}, ema_decay: 0.9}}\n", "space.yaml")
+    assert first_change(now, older) == "recipe.ema_decay is 0.9, and was 0.0"
+    assert first_change(parse_experiment(f"{text}}}\n", "space.yaml"), older) is None
+    searched = parse_experiment(f"{text}, ema_decay: {{choice: [0.0, 0.9]}}}}\n", "space.yaml")
+    assert [change.only_adds for change in searched.changes_since(older)] == [True]
+    assert first_change(now, {}) is None  # a version that kept nothing
+
+
 def varied(value: Any, name: str) -> Any:
     """Another value that the field `name` allows; None where the names of its values decide."""
     match value:
