@@ -47,12 +47,16 @@ def announcement(outlook: Outlook) -> str:
     """Say how many trainings there are, how long they are, and how much work is left."""
     account = Account(outlook)
     epochs = sorted({repeat.recipe.epochs for repeat in outlook.repeats})
-    lengths = f"{epochs[0]:,}" if len(epochs) == 1 else f"{epochs[0]:,} to {epochs[-1]:,}"
+    lengths = f"{epochs[0]:,} to {epochs[-1]:,} epochs" if len(epochs) > 1 else _several(epochs[0], "epoch")
     before = f", {account.num_done} of them done before" if account.num_done else ""
     return (
-        f"{outlook.part}: {len(outlook.repeats)} trainings{before}, each of {lengths} epochs of {outlook.num_images:,} "
-        f"images; about {duration(outlook.seconds)} of one worker's time, by the pace of the search"
+        f"{outlook.part}: {_several(len(outlook.repeats), 'training')}{before}, {lengths} of {outlook.num_images:,} "
+        f"images each; about {duration(outlook.seconds)} of one worker's time, by the pace of the search"
     )
+
+
+def _several(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 class Account:

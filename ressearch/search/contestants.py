@@ -56,7 +56,9 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
         return Contestant(title=title, name=name, trial=trial, recipe=recipe, recipe_of=recipe_of)
 
     best = found[:1]
-    as_found = [contestant(trial, one) for one in best for trial in baselines if one.recipe != trial.recipe]
+    as_found = [
+        contestant(trial, one) for one in best for trial in baselines if one.build_recipe() != trial.build_recipe()
+    ]
     return [*map(contestant, [*found, *baselines]), *as_found]
 
 

@@ -30,7 +30,7 @@ def test_audit_trains_a_sample_and_compares_the_rankings(call: Call, copy: Path)
     before = ressearch.leaderboard("digits")
     first = call(*arguments, "--sample", 4)
     assert first.code == 0, first.err
-    assert first.out.startswith("audit: 4 trainings, each of 1 epochs of 100 images; about ")
+    assert first.out.startswith("audit: 4 trainings, 1 epoch of 100 images each; about ")
     assert len(re.findall(r"^trial \d \(1 epochs, 100 images\), seed \d+: val_accuracy ", first.out, re.MULTILINE)) == 4
     again = call(*arguments, "--sample", 4, "--format", "md")
     assert (again.code, again.err) == (0, "")

@@ -38,7 +38,7 @@ def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
     assert first.code == 0, first.err
     best = next(row.trial.number for row in before if row.rank == 1)
     names = [f"trial {best} (1 epochs, 100 images)", "resnet-8 (1 epochs, 100 images)"]
-    assert first.out.startswith("confirmation: 2 trainings, each of 1 epochs of 100 images; about ")
+    assert first.out.startswith("confirmation: 2 trainings, 1 epoch of 100 images each; about ")
     done = re.findall(TRAINED, first.out, re.MULTILINE)
     assert [name for name, _, _ in done] == names
     assert len({seed for _, seed, _ in done}) == 1

@@ -36,7 +36,7 @@ def outlook(record: Record) -> Outlook:
 
 def test_what_is_to_come_is_told_first(outlook: Outlook) -> None:
     assert announcement(outlook) == (
-        "confirmation: 4 trainings, 1 of them done before, each of 2 epochs of 4,500 images; "
+        "confirmation: 4 trainings, 1 of them done before, 2 epochs of 4,500 images each; "
         "about 1 min 30 s of one worker's time, by the pace of the search"
     )
 

@@ -286,6 +286,6 @@ def test_parts_keep_their_checkpoints_apart_and_go_on_with_what_was_running(open
         store.checkpoint_file(0).write_bytes(b"all")
     assert part.can_continue(running(0))  # every epoch has left one
     assert not main.can_continue(running(0))  # only a scheduler's pause leaves one
-    part.close(end(trained(part, running(0), 0.5)))
+    part.close(replace(running(0), state="failed", reason="error", message="gone"))
     assert main.checkpoint_file(0).is_file()
     assert not (main.directory / "confirmation").exists()
