@@ -13,7 +13,7 @@ from ressearch.report.check_table import check_table
 SPACE = """\
 # Do groups pay?
 version: 1
-data: {name: digits}
+data: {name: digits, val_images: 600}
 architecture:
   stages: 2
   depth: 1
