@@ -25,7 +25,8 @@ MISTAKES = {
     "schedule": (
         LR,
         "  schedule: cosin",
-        "12: recipe.schedule: got 'cosin', expected one of cosine, one_cycle; did you mean 'cosine'?",
+        "12: recipe.schedule: got 'cosin', expected one of cosine, one_cycle, step_he2016, step_wrn; "
+        "did you mean 'cosine'?",
     ),
     "epochs searched": (
         "epochs: 6",

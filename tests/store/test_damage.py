@@ -133,7 +133,10 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "odd measures": (attribute("measures", '{"val_accuracy": "high"}'), "trial 1: measures is "),
     "an odd flag": (attribute("within_limits", '"\\u001b[31m"'), r"trial 1: within_limits is '\x1b[31m'"),
     "a count that is none": (attribute("num_params", "true"), "trial 1: num_params is True"),
-    "no images": (attribute("num_val_images", "0"), "trial 1: num_val_images is 0"),
+    "no images": (
+        by_sql("UPDATE trial_user_attributes SET key = 'num_val_images', value_json = '0' WHERE key = 'curve'"),
+        "num_val_images is 0",
+    ),
     "no JSON": (attribute("candidate_id", "{"), "it is damaged (Expecting property name"),
     "no UTF-8": (
         by_sql("UPDATE trial_user_attributes SET value_json = CAST(x'22ff22' AS TEXT) WHERE trial_id = 2"),
