@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -15,7 +16,6 @@ import yaml
 import ressearch
 from ressearch import verbs
 from ressearch.arch import architecture_id
-from ressearch.messages import Note
 from ressearch.search import training_run
 from ressearch.search.contract import TrialSpec
 from ressearch.store.study_record import open_study
@@ -159,8 +159,11 @@ def test_a_study_with_other_images_is_refused(call: Call, here: Path, monkeypatc
     assert ended.code == 1
     assert "digits:1: its study was begun with other images. Of the train images: " in ended.err
     assert not (here / "other").exists()
-    with pytest.warns(Note, match="digits:1: its study was begun with other images"):
-        assert call("train", "digits:1", "--data", "digits", "--epochs", 1, "-o", here / "other").code == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        named = call("train", "digits:1", "--data", "digits", "--epochs", 1, "-o", here / "other")
+    assert named.code == 0
+    assert "ressearch: note: digits:1: its study was begun with other images. Of the train images" in named.err
 
 
 def test_a_study_needs_a_trial(call: Call, here: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from ressearch.search.single import train_single
 from safetensors.torch import load_file
 
 from ressearch.arch import cost, named, plan
@@ -23,7 +22,7 @@ from ressearch.search.session import run_session
 from ressearch.search.trainer import train_once
 from ressearch.store.study_record import open_study
 from ressearch.training.data import Prepared, load, load_test, prepare
-from ressearch.training.loop import EpochResult, TrainingError, evaluate, train
+from ressearch.training.loop import evaluate, train
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
@@ -326,29 +325,6 @@ def test_a_loss_that_is_no_number_fails_the_trial_and_not_the_run(
             assert "epoch 1" in (trial.message or "")
         else:
             assert study.weights_of(trial).is_file()
-
-
-def test_training_by_itself_ends_in_weights_and_their_accuracy_on_the_test_images(tmp_path: Path) -> None:
-    epochs: list[EpochResult] = []
-    file = tmp_path / "weights.safetensors"
-    made = train_single(named("resnet-8"), SOURCE, RECIPE, seed=3, weights=file, observe=epochs.append)
-    assert [epoch.epoch for epoch in epochs] == [1, 2]
-    assert made.result.measures["val_accuracy"] == epochs[-1].val_accuracy
-    images = load(prepare(SOURCE, seed=3), "cpu")
-    network = build(plan(named("resnet-8"), images.shape.channels, images.shape.num_classes))
-    network.load_state_dict(made.load_state())
-    test = load_test(prepare(SOURCE, seed=3, split="test"), "cpu")
-    again = evaluate(network.to(memory_format=torch.channels_last), *test, images.mean, images.std, "cpu")  # type: ignore
-    assert made.test_accuracy == again[1]
-    held = evaluate(network, images.val_images, images.val_labels, images.mean, images.std, "cpu")
-    assert made.result.measures["val_accuracy"] == held[1]  # those that a search with this seed sets aside
-    assert made.normalisation["class_names"] == [str(digit) for digit in range(10)]
-
-
-def test_training_by_itself_raises_what_went_wrong(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"^non_finite: training loss of epoch 1") as caught:
-        train_single(named("resnet-8"), SOURCE, replace(RECIPE, lr=1e30), seed=0, weights=tmp_path / "w.safetensors")
-    assert caught.value.reason == "non_finite"
 
 
 @pytest.mark.parametrize("name", ["resnet-8", "stochastic-depth-resnet-14", "wrn-10-1-dropout"])

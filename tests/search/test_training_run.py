@@ -13,18 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tensorboardX.proto.event_pb2 import Event
 
 import ressearch
+from ressearch.arch import named, plan
+from ressearch.model import build
 from ressearch.search import training_run
 from ressearch.search.training_directory import DirectoryError, TrainingDirectory
-from ressearch.search.training_run import TrainingStart, chosen_device
-from ressearch.training.loop import TrainingError
+from ressearch.search.training_run import Trained, TrainingStart, TrainingTask, chosen_device, run_training
+from ressearch.training.data import load, load_test, prepare
+from ressearch.training.loop import TrainingError, evaluate
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
 RECIPE = Recipe(epochs=4, batch_size=50, warmup_epochs=0, flip=False, crop_padding=1)
-SETTINGS = {"epochs": 4, "batch_size": 50, "warmup_epochs": 0, "flip": False, "crop_padding": 1}
 EXPORT = {"architecture.yaml", "model.py", "weights.safetensors"}
 
 SCRIPT = """
@@ -32,6 +35,8 @@ import os, resource, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
 import ressearch
+from ressearch.arch import named, plan
+from ressearch.model import build
 from ressearch.search import training_run
 from ressearch.search.training_directory import TrainingDirectory
 from ressearch.training import loop
@@ -148,6 +153,28 @@ def assert_same(directory: Path, reference: Path) -> None:
     assert kept == wanted
 
 
+def test_training_by_itself_ends_in_weights_and_their_accuracy_on_the_test_images(tmp_path: Path) -> None:
+    source, architecture = Source(name="digits", subset=400, val_images=200), named("resnet-8")
+    images = load(prepare(source, seed=3), "cpu")
+    network = build(plan(architecture, images.shape.channels, images.shape.num_classes))
+
+    def export(_: Trained, state: Mapping[str, torch.Tensor], directory: Path) -> None:
+        network.load_state_dict(state)
+        directory.mkdir()
+
+    task = TrainingTask(
+        name="it", what="it", architecture=architecture, recipe=RECIPE, source=source, split_seed=3, seed=8
+    )
+    made = run_training(task, tmp_path / "network", export=export)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    test = load_test(prepare(source, seed=3, split="test"), "cpu")
+    assert made.test_accuracy == evaluate(network, *test, images.mean, images.std, "cpu")[1]
+    held = evaluate(network, images.val_images, images.val_labels, images.mean, images.std, "cpu")[1]
+    assert made.result.measures["val_accuracy"] == held  # on those that a search with that seed sets aside
+    assert [epoch["epoch"] for epoch in made.result.curve] == [1, 2, 3, 4]
+    assert made.normalisation["class_names"] == [str(digit) for digit in range(10)]
+
+
 def test_the_directory_of_a_finished_training(reference: Path) -> None:
     assert {path.name for path in reference.iterdir()} == {
         *EXPORT,
@@ -228,8 +255,6 @@ def test_an_interrupted_training_goes_on_with_as_many_threads_as_it_began(
     assert (directory / "checkpoint.pt").is_file()
     assert not EXPORT & {path.name for path in directory.iterdir()}
     kept = json.loads((directory / "training.json").read_text())
-    import torch
-
     monkeypatch.setattr(torch, "get_num_threads", lambda: kept["num_threads"] + 1)
     used: list[int | None] = []
     original = training_run.train_once
