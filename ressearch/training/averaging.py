@@ -20,13 +20,14 @@ class WeightAverage:
     def __init__(self, module: nn.Module, decay: float) -> None:
         self._decay = decay
         self._current = _floating_point(module) if decay else {}
-        self._average = {name: tensor.clone() for name, tensor in self._current.items()}
+        self._average = _copies(self._current)
 
     @property
     def tensors(self) -> Mapping[str, Tensor]:
         """The averages by name: the tensors in use, not copies."""
         return self._average
 
+    @torch.no_grad()
     def update(self, num_steps: int) -> None:
         """Take the weights in; `num_steps` steps were taken in before."""
         if self._average:
@@ -36,7 +37,7 @@ class WeightAverage:
     @contextlib.contextmanager
     def in_module(self, *, for_good: bool) -> Iterator[None]:
         """Put the average into the module, and put the weights back at the end unless it is there for good."""
-        weights = {} if for_good else {name: tensor.clone() for name, tensor in self._current.items()}
+        weights = {} if for_good else _copies(self._current)
         _copy(self._current, self._average)
         try:
             yield
@@ -46,9 +47,14 @@ class WeightAverage:
 
 def _floating_point(module: nn.Module) -> dict[str, Tensor]:
     tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
-    return {name: tensor.detach() for name, tensor in tensors.items() if tensor.is_floating_point()}
+    return {name: tensor for name, tensor in tensors.items() if tensor.is_floating_point()}
 
 
+def _copies(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}
+
+
+@torch.no_grad()
 def _copy(into: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> None:
     if values:
         torch._foreach_copy_([*into.values()], [*values.values()])

@@ -121,3 +121,14 @@ def test_a_validation_that_fails_leaves_the_weights_of_the_training(images: Imag
     plain = normed()
     next(train(plain, images, replace(RECIPE, ema_decay=0.0), seed=1, device="cpu"))
     assert all(torch.equal(module.inner.state_dict()[name], tensor) for name, tensor in plain.state_dict().items())
+
+
+def test_a_module_that_is_laid_out_anew_meanwhile_is_still_followed() -> None:
+    module = nn.Conv2d(1, 1, 1).double()
+    average = WeightAverage(module, 0.5)
+    module.float()  # its parameters have other memory now
+    module.double()
+    module.weight.data.fill_(10.0)
+    average.update(0)
+    average.update(1)
+    assert average.tensors["weight"].item() == pytest.approx(10.0, abs=0.5)
