@@ -161,7 +161,7 @@ def audit(
     backend: BackendName = "ray",
     observe: "ObserveRetraining | None" = None,
 ) -> "Audit":
-    """Train a sample of a study's networks at full length: does the search rank them alike, and would counting do?
+    """Train a sample of a study's networks at full length, and compare that ranking with the search's and with counts.
 
     Test images stay unread: the networks are judged by the validation images. The trainings are kept with the study,
     apart from its trials; the same call again trains what is missing, and a larger sample adds to it.
