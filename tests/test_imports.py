@@ -61,7 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ALL = {*MAY_IMPORT}
 MAY_IMPORT |= {"verbs": {"verbs", *ALL}, "cli": {"cli", "verbs", *ALL}}
-EVERYWHERE = {"__version__", "ending", "images", "messages", "noise", "ranking"}
+EVERYWHERE = {"__version__", "ending", "images", "messages", "noise", "ranking", "whole_files"}
 ALONE_KNOW: dict[str, set[str]] = {
     "sqlalchemy": {"store"},
     "optuna": {"store", "samplers"},

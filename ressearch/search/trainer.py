@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -21,6 +20,7 @@ from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.training.data import Images, Prepared, load, load_test
 from ressearch.training.device_memory import limit_memory
 from ressearch.training.loop import Training, TrainingError, evaluate, memory_watched
+from ressearch.whole_files import write_whole
 
 
 def train_once(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
@@ -127,7 +127,5 @@ def _save(state: Mapping[str, Any], file: Path) -> None:
     from safetensors.torch import save
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f".{file.name}.partial")
     content = save({name: tensor.contiguous().cpu() for name, tensor in state.items()})
-    partial.write_bytes(content)  # `save_file` would let nobody else read it, whatever the umask says
-    os.replace(partial, file)
+    write_whole(file, content)  # `save_file` would let nobody else read it, whatever the umask says

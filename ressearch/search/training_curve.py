@@ -13,8 +13,9 @@ from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import RecordWriter
 from tensorboardX.summary import scalar
 
-from ressearch.search.training_directory import write_whole, writing
+from ressearch.search.training_directory import writing
 from ressearch.training.loop import EpochResult
+from ressearch.whole_files import write_whole
 
 METRICS = "metrics.csv"
 EVENTS = "tensorboard"

@@ -1,7 +1,6 @@
 """The directory of one training: who works in it, what is trained there, and what came of it."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import filelock
 
 from ressearch.messages import quoted
 from ressearch.training.fingerprint import Fingerprint
+from ressearch.whole_files import write_whole
 
 DESCRIPTION = "training.json"
 CHECKPOINT = "checkpoint.pt"
@@ -107,20 +107,6 @@ class TrainingDirectory:
             raise DirectoryError(
                 f"{self.path} exists and is not an empty directory; name another one with -o, or delete it first"
             )
-
-
-def write_whole(file: Path, content: bytes) -> None:
-    """Replace a file so that a killed process or a power failure leaves the old one or the new one."""
-    partial = file.with_name(f".{file.name}.partial")
-    partial.write_bytes(content)
-    move_whole(partial, file)
-
-
-def move_whole(written: Path, file: Path) -> None:
-    """Replace a file by another one of the same disk, once that is on the disk."""
-    with open(written, "rb") as opened:
-        os.fsync(opened.fileno())
-    os.replace(written, file)
 
 
 @contextmanager

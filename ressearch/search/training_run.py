@@ -27,13 +27,14 @@ from ressearch.noise import std_error
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.trainer import train_once
 from ressearch.search.training_curve import CurveFiles, curve_files
-from ressearch.search.training_directory import EXPORT, DirectoryError, TrainingDirectory, move_whole, writing
+from ressearch.search.training_directory import EXPORT, DirectoryError, TrainingDirectory, writing
 from ressearch.training.checkpoint import read_curve
 from ressearch.training.data import counted, fingerprint, load, prepare
 from ressearch.training.fingerprint import change_of_images
 from ressearch.training.loop import TrainingError
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Counts, Source
+from ressearch.whole_files import move_whole
 
 
 @dataclass(frozen=True, kw_only=True)

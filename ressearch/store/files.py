@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ressearch.whole_files import write_whole
+
 STUDIES = Path("trials")
 """Where a study is that is given by its name, seen from the working directory."""
 
@@ -78,9 +80,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 def write_manifest(directory: Path, manifest: Mapping[str, Any]) -> None:
     """Write the manifest so that a killed process leaves the old one or the new one."""
-    partial = directory / f".{MANIFEST}.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n")
-    os.replace(partial, directory / MANIFEST)
+    write_whole(directory / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
 
 
 def left_behind(directory: Path) -> list[str]:

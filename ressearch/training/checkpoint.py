@@ -1,7 +1,6 @@
 """The file that a training goes on from: its tensors by name, and the results of the epochs done."""
 
 import io
-import os
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+
+from ressearch.whole_files import write_whole
 
 VERSION = 2
 
@@ -29,9 +30,7 @@ def write_checkpoint(
     kept = {"recipe": _plain(recipe), "curve": [_plain(row) for row in curve], "tensors": dict(tensors)}
     torch.save({"version": VERSION, **kept}, content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content.getbuffer())
-    os.replace(partial, path)
+    write_whole(path, content.getbuffer())
 
 
 def read_curve(path: Path) -> tuple[Row, ...]:
