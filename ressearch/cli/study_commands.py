@@ -50,7 +50,11 @@ def run(
     ] = None,
     seconds_per_trial: Annotated[
         float | None,
-        typer.Option(metavar="S", help="What is predicted to take longer is refused, or fails.", show_default=False),
+        typer.Option(
+            metavar="S",
+            help="Worker time of each trial: what takes longer fails, what is predicted to is refused.",
+            show_default=False,
+        ),
     ] = None,
     study: Annotated[
         str | None,

@@ -155,7 +155,7 @@ def test_a_trial_that_the_budget_cuts_short_is_no_failure(space: Path, tmp_path:
         "interrupted: the budget is used up (hours 2); if the study goes on, it is trained again"
     ]
     text = session_summary(outcome, open_study(tmp_path / "study"))
-    assert "1 running trials were cut short: no failures" in text
+    assert "running trials cut short: 1, no failures" in text
 
 
 def test_a_second_session_shows_its_own_trials_only(space: Path, tmp_path: Path) -> None:
