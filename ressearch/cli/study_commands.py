@@ -52,7 +52,7 @@ def run(
         float | None,
         typer.Option(
             metavar="S",
-            help="Worker time of each trial: what takes longer fails, what is predicted to is refused.",
+            help="Worker time of a trial: longer ones fail, or are refused.",
             show_default=False,
         ),
     ] = None,
