@@ -50,7 +50,11 @@ def run(
     ] = None,
     seconds_per_trial: Annotated[
         float | None,
-        typer.Option(metavar="S", help="What is predicted to take longer is refused, or fails.", show_default=False),
+        typer.Option(
+            metavar="S",
+            help="Worker time of a trial: longer ones fail, or are refused.",
+            show_default=False,
+        ),
     ] = None,
     study: Annotated[
         str | None,
@@ -65,7 +69,7 @@ def run(
     """Search a space on real images.
 
     The search ends by --trials, --hours, --target or --patience, whichever comes first; at least one of them, or of
-    those of the `budget` of SPACE, must be given. All count over all sessions: the same command again carries on where
+    those of the `budget` of SPACE, must be given. All count over all sessions. The same command again carries on where
     a run has stopped, and a higher number extends it. When the time is up, or another part of the budget, running
     trials end after the epoch that they are in; if the study goes on, they are trained again. The leaderboard and the
     best network are written into the study.

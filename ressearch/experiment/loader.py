@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from ressearch.arch import named
 from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session, name_in
 from ressearch.experiment.objectives import OBJECTIVES
+from ressearch.images import ImageShape
 from ressearch.samplers import SAMPLERS
 from ressearch.schedulers import SCHEDULERS
 from ressearch.space.architecture_section import architecture_section
@@ -110,20 +111,28 @@ def check_fit(experiment: Experiment, trials: int | None = None) -> None:
         raise _placed(experiment, (name, "name"), f"{name_in(rows, settings)} {reason}")
 
 
-def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
-    """See to it that the images can be divided, and that some network of the space is within its limits.
+def check_images(experiment: Experiment) -> ImageShape:
+    """Check that the images are there, and can be divided as asked; return what networks must fit.
 
     Raises:
-        SpaceError: At the line of the images' root, of what is asked of them, or of the limit that nothing was found to
-            meet.
+        SpaceError: At the line of the images' root, or of what is asked of them.
     """
     try:
-        shape = experiment.shape
         experiment.images.counted(experiment.seed)
+        return experiment.shape
     except DivisionError as error:
         raise _placed(experiment, ("data", error.field), str(error)) from None
     except ValueError as error:
         raise _placed(experiment, ("data", "root"), str(error)) from None
+
+
+def check_feasible(experiment: Experiment, *, seed: int = 0) -> None:
+    """See to it that the images can be used, and that some network of the space is within its limits.
+
+    Raises:
+        SpaceError: As `check_images`, or at the line of the limit that nothing was found to meet.
+    """
+    shape = check_images(experiment)
     try:
         check_limits(experiment.space, shape, seed=seed)
     except UnmetLimitError as error:

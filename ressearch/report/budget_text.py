@@ -37,5 +37,5 @@ def left_text(budget: Budget, seconds: float) -> str:
 
 def images_text(images: Counts) -> str:
     """Return how many images train, validate and test."""
-    test = f"{images.test:,} set aside to test" if images.test else "test images are apart from them"
+    test = f"{images.test:,} are set aside to test" if images.test else "none are set aside to test"
     return f"{images.train:,} images train, {images.val:,} validate, {test}"

@@ -34,7 +34,7 @@ def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) ->
     if outcome.ended_by:
         yield f"ended by {option_text(outcome.budget, outcome.ended_by)}, after {duration(outcome.seconds)} in all"
     if outcome.ended_by and outcome.num_cut_short:
-        yield f"{outcome.num_cut_short} running trials were cut short: no failures; a session that goes on repeats them"
+        yield f"running trials cut short: {outcome.num_cut_short}, no failures; they are trained again if it goes on"
     for change in outcome.changes:
         yield f"the study was extended: {change}"
     earlier = "" if outcome.refused == refused else f", {sum(refused.values()):,} in all sessions"

@@ -217,7 +217,6 @@ class Search:
             trained = Trained(cost=record.cost, curve=record.curve, seconds=record.seconds)
             record = replace(record, measures=measured(self._experiment.objectives, trained))
         closed = self.ledger.close(record)
-        self.ledger.note(seconds=self.allowance.seconds)  # what a killed driver has used is used
         self.allowance.take(closed)
         self._forecast.take(closed)
         self._rule.ended(closed.number)

@@ -1,6 +1,7 @@
 """What is shown while a search runs, of real searches over a trial function that takes no time."""
 
 import io
+import itertools
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.console import Console
 from ressearch.experiment import Budget, load_experiment
 from ressearch.report.live import Display, progress
 from ressearch.report.session_summary import session_summary
+from ressearch.search.allowance import Allowance
 from ressearch.search.contract import Progress, TrialFunction, TrialResult, TrialSpec, failed
 from ressearch.search.ledger import Tell
 from ressearch.search.local_backend import run_in_process
@@ -21,6 +23,7 @@ from ressearch.search.session import Observe, Outcome, Start, run_session, unobs
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import open_study
 from ressearch.training.loop import EpochResult
+from ressearch.training.source import Counts
 
 RECIPE = "lr=0.1 weight_decay=0.0005"
 SPACE = """\
@@ -74,6 +77,11 @@ def accuracy(value: float) -> str:
     return f"{value:.4f} ±{(value * (1 - value) / 144) ** 0.5:.4f}"
 
 
+def of_trials(written: io.StringIO) -> list[str]:
+    """Return what was written but for the lines on images, which come first."""
+    return [line for line in written.getvalue().splitlines() if line.startswith("trial")]
+
+
 @pytest.fixture
 def space(tmp_path: Path) -> Path:
     path = tmp_path / "width.yaml"
@@ -84,7 +92,7 @@ def space(tmp_path: Path) -> Path:
 def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_path: Path) -> None:
     observe, written = on()
     search(space, tmp_path / "study", trials=4, observe=observe)
-    lines = written.getvalue().splitlines()
+    lines = of_trials(written)
     assert [line.split("  ")[:3] for line in lines] == [
         ["trial 0 (resnet-8)", "complete", accuracy(0.52)],
         ["trial 1", "complete", accuracy(0.62)],
@@ -99,11 +107,69 @@ def test_elsewhere_than_on_a_terminal_every_trial_has_one_line(space: Path, tmp_
     ]
 
 
+def test_how_many_images_there_are_is_told_first(space: Path, tmp_path: Path) -> None:
+    observe, written = on(200)
+    search(space, tmp_path / "study", trials=1, observe=observe)
+    lines = written.getvalue().splitlines()
+    assert lines[0] == "1,298 images train, 144 validate, none are set aside to test"
+    assert lines[1].startswith("note: 144 images validate: an accuracy of 0.5 has a standard error of 0.042; ")
+    assert [line.split("  ")[0] for line in lines[2:]] == ["trial 0 (resnet-8)"]
+
+
+def test_a_budget_of_time_is_shown_and_told_in_the_end(space: Path, tmp_path: Path) -> None:
+    observe, written = on(200)
+    backend = partial(run_in_process, do=pretend)
+    experiment, study = load_experiment(space), tmp_path / "study"
+    budget = Budget(hours=1.5, target=0.62)
+    outcome = run_session(experiment, study, backend, budget=budget, observe=observe)
+    assert of_trials(written)[-1].endswith("[2, best 0.6200 (trial 1)]")
+    text = session_summary(outcome, open_study(study))
+    assert text.startswith("2 trials finished: 2 complete, 0 pruned, 0 failed\nended by --target 0.62, after ")
+    assert "interrupted" not in text
+    again = run_session(experiment, study, backend, budget=budget)
+    assert "nothing was left to train; a higher --target goes on" in session_summary(again, open_study(study))
+
+
+def test_the_display_shows_what_is_left_of_the_time(tmp_path: Path) -> None:
+    start = Start(
+        directory=tmp_path,
+        question="",
+        budget=Budget(hours=1.5, patience=4),
+        num_epochs=2,
+        directions={"val_accuracy": "maximize"},
+        records=(),
+        refused={},
+        seconds_before=3600.0,
+        images=Counts(100, 20, 30),
+    )
+    console = Console(file=io.StringIO(), width=120)
+    console.print(Display(start).render())
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "0 finished, 0.0 s, at most 30 min 00 s left of --hours 1.5, --patience 4" in text
+    assert "100 images train, 20 validate, 30 are set aside to test" in text
+
+
+def test_a_trial_that_the_budget_cuts_short_is_no_failure(space: Path, tmp_path: Path) -> None:
+    """An hour passes between two looks at the clock: the first epoch of trial 0 is its last."""
+    observe, written = on(200)
+    hours = itertools.count(step=1800.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ressearch.search.session.Allowance", partial(Allowance, clock=lambda: next(hours)))
+        backend = partial(run_in_process, do=pretend)
+        budget = Budget(hours=2.0)
+        outcome = run_session(load_experiment(space), tmp_path / "study", backend, budget=budget, observe=observe)
+    assert [line.split("  ")[1] for line in of_trials(written)] == [
+        "interrupted: the budget is used up (hours 2); if the study goes on, it is trained again"
+    ]
+    text = session_summary(outcome, open_study(tmp_path / "study"))
+    assert "running trials cut short: 1, no failures" in text
+
+
 def test_a_second_session_shows_its_own_trials_only(space: Path, tmp_path: Path) -> None:
     search(space, tmp_path / "study", trials=2)
     observe, written = on()
     search(space, tmp_path / "study", trials=3, observe=observe)
-    lines = written.getvalue().splitlines()
+    lines = of_trials(written)
     assert len(lines) == 1
     assert lines[0].startswith("trial 2")
     assert lines[0].endswith(f"[3/3, best {accuracy(0.62)} (trial 1)]")
@@ -256,7 +322,7 @@ def test_with_several_objectives_lines_and_summary_tell_of_the_front(space: Path
     several(space)
     observe, written = on()
     outcome = search(space, tmp_path / "study", trials=3, do=pretend_with_size, observe=observe)
-    lines = written.getvalue().splitlines()
+    lines = of_trials(written)
     assert [line[line.index("[") :] for line in lines] == [
         f"[1/3, best {accuracy(0.82)} (trial 0), front of 1]",
         f"[2/3, best {accuracy(0.92)} (trial 1), front of 2]",

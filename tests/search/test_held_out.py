@@ -10,8 +10,8 @@ from typing import Any
 import optuna
 import pytest
 from PIL import Image
-from ressearch.search.single import train_single
 
+import ressearch
 from ressearch.experiment import Experiment, load_experiment
 from ressearch.search.confirm import confirm_study
 from ressearch.search.contract import TrialFunction, TrialResult, TrialSpec
@@ -70,14 +70,13 @@ def test_what_confirm_and_train_test_on_no_search_has_seen(experiment: Experimen
     of_search = set().union(*(values for _, values in seen))
     assert len(of_search) == 32
     backend = partial(run_in_process, do=recording(seen))
-    rows = confirm_study(tmp_path / "study", backend, top=1, num_seeds=2, epochs=1, subset=10)
+    rows = confirm_study(tmp_path / "study", backend, top=1, num_seeds=2, epochs=1, subset=10).rows
     tested = [values for part, values in seen if part == "test"]
     assert len(tested) == 2
     assert tested[0] == tested[1] == {100 * label + 5 * i for label in (0, 1) for i in range(PER_CLASS)} - of_search
     assert all((8 * accuracy).is_integer() for accuracy in rows[0].accuracies)
-    architecture = open_study(tmp_path / "study").best.build_architecture()
-    source, recipe = experiment.images, experiment.recipe
-    trained = train_single(architecture, source, recipe, seed=9, weights=tmp_path / "weights.safetensors")
+    _, trained = ressearch.train(f"{tmp_path / 'study'}:best", seed=9, directory=tmp_path / "trained")
+    assert trained.num_test_images == 8
     assert (8 * trained.test_accuracy).is_integer()
 
 

@@ -21,6 +21,12 @@ GIB = 2**30
 TOTAL = 40 * GIB
 
 
+@pytest.fixture(autouse=True)
+def _a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainings of these tests only follow a script, so that nothing touches it."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+
+
 def halves(path: Path) -> Path:
     path.write_text(path.read_text() + "resources: {gpus_per_trial: 0.5}\n")
     return path

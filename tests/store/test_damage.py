@@ -239,6 +239,8 @@ VALUES: dict[str, list[Any]] = {
     "sessions": [{}, [1], None, "none"],
     "objectives": [[], "val_accuracy", [1], {}, None],
     "normalisation": [[], {"mean": [0.5]}, {"mean": ["x"], "std": [1], "class_names": []}, {"mean": 1}, None],
+    "num_images": [[], {"train": -1}, {"train": 1.5}, {"test": None}, 3],
+    "test_images": [[], 3, None],
     "question": [3, None, ["?"]],
 }
 
