@@ -9,14 +9,6 @@ from ressearch.space.domains import domain_from_dict, includes
 Terms = Mapping[str, Any]
 """Plain JSON values by dotted key; a searched parameter's is the mapping of `Parameter.to_dict`."""
 
-EARLIER: Terms = {
-    "data.test_images": 0,
-    "recipe.nesterov": True,
-    "recipe.decay_norms": False,
-    "recipe.ema_decay": 0.0,
-}
-"""What terms meant that versions before them did not keep: a study that lacks one was begun with this value."""
-
 
 @dataclass(frozen=True)
 class Change:
@@ -51,8 +43,8 @@ class Change:
 
 
 def changes(now: Terms, was: Terms) -> list[Change]:
-    """Return what differs; of terms that the version which began the study did not know, those in `EARLIER`."""
-    found = [Change(key, now.get(key), value) for key, value in {**EARLIER, **was}.items()]
+    """Return what differs; terms that the version which began the study did not know are not compared."""
+    found = [Change(key, now.get(key), value) for key, value in was.items()]
     return [change for change in found if change.was != (_text(change.now) if _is_text(change) else change.now)]
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 from ressearch.experiment import Experiment, Session
 from ressearch.experiment.loader import load_experiment
-from ressearch.experiment.terms import EARLIER
 from ressearch.store.files import DATABASE, SPACE, StudyError, is_study, read_manifest
 from ressearch.store.optuna_study import readable
-from ressearch.store.trial_store import TrialStore
+from ressearch.store.trial_store import EARLIER_TERMS, TrialStore
 from ressearch.training.data import Prepared, fingerprint, prepare
 from ressearch.training.fingerprint import Fingerprint, change_of_images
 from ressearch.training.source import Source
@@ -24,8 +23,8 @@ def kept_terms(directory: Path) -> Mapping[str, Any]:
     store = TrialStore(directory)
     store.open_for_reading()
     if store.terms is not None:
-        return {**EARLIER, **store.terms}
-    return {**load_experiment(directory / SPACE).terms(), **EARLIER} if (directory / SPACE).is_file() else {}
+        return store.terms
+    return load_experiment(directory / SPACE).terms() | EARLIER_TERMS if (directory / SPACE).is_file() else {}
 
 
 def kept_source(directory: Path) -> Source:

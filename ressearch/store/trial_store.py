@@ -43,6 +43,14 @@ from ressearch.store.snapshot import UnusableError, held
 SCHEMA = 2
 """Version of the attributes of trials and studies; 1 called baselines ancestors and kept no measures."""
 
+EARLIER_TERMS = {
+    "data.test_images": 0,
+    "recipe.nesterov": True,
+    "recipe.decay_norms": False,
+    "recipe.ema_decay": 0.0,
+}
+"""What terms meant that versions before them did not keep: a study that lacks one was begun with this value."""
+
 _SESSION = "session "
 
 
@@ -179,7 +187,8 @@ class TrialStore:
     @property
     def terms(self) -> Mapping[str, Any] | None:
         """What the study was begun with; None if a version of this program began it that kept no terms."""
-        return self._opened.attributes.get("terms")
+        kept = self._opened.attributes.get("terms")
+        return EARLIER_TERMS | kept if isinstance(kept, dict) else kept
 
     @property
     def images(self) -> Mapping[str, Mapping[str, Any]]:
