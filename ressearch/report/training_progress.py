@@ -13,7 +13,7 @@ from rich.table import Table
 from ressearch.noise import std_error
 from ressearch.report.console import new_console
 from ressearch.report.formatting import duration
-from ressearch.search.training_run import Tell, TrainingStart
+from ressearch.search.training_task import Tell, TrainingStart
 
 REFRESHES_PER_SECOND = 4
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ressearch.search.audit import Audit
     from ressearch.search.confirm import Confirmation
     from ressearch.search.retraining import Observe as ObserveRetraining
-    from ressearch.search.training_run import Observe, Trained
+    from ressearch.search.training_task import Observe, Trained
     from ressearch.training.recipe import Recipe
     from ressearch.training.source import Source
 
@@ -57,18 +57,22 @@ def train(
         seed: Of weights, order of images and augmentation. Which images validate is the study's or the experiment's.
         directory: Where to work and to write; `trained/<name>`, or `trained/<study>-<number>`, if None.
         device: auto (a GPU where there is one), cpu, cuda or cuda:N.
-        observe: Opens a display, see `ressearch.search.training_run.TrainingStart`.
+        observe: Opens a display, see `ressearch.search.training_task.TrainingStart`.
 
     Raises:
         ValueError: If there is no such network, recipe or device, a setting is wrong, or the images cannot be used; if
             the directory is in use, damaged, not to be written, or of another training.
         TrainingError: If the loss is no longer finite, or memory runs out.
     """
-    from ressearch.search.training_run import TrainingTask, run_training, unobserved
+    from ressearch.experiment.loader import check_images
+    from ressearch.search.training_run import run_training
+    from ressearch.search.training_task import TrainingTask, unobserved
     from ressearch.verbs.subject import choose_images, choose_recipe, find_subject
 
     subject = find_subject(what)
     found = None if experiment is None else loaded(experiment)
+    if found is not None and data is None:
+        check_images(found)
     images = choose_images(subject, found, data, resolution, subset)
     task = TrainingTask(
         name=subject.name,
@@ -135,13 +139,16 @@ def confirm(
         StudyError: If the study is missing or in use, or no trial of it is complete.
         ValueError: If its images have no test images.
     """
+    from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
     from ressearch.search.confirm import confirm_study
     from ressearch.search.retraining import unobserved
     from ressearch.store.files import study_directory
+    from ressearch.store.study_record import open_study
 
-    return confirm_study(
-        study_directory(study),
+    directory = study_directory(study)
+    confirmation = confirm_study(
+        directory,
         backend_named(backend),
         top=top,
         num_seeds=seeds,
@@ -149,6 +156,9 @@ def confirm(
         subset=subset,
         observe=observe or unobserved,
     )
+    with ending.held():
+        write_leaderboard(open_study(directory))
+    return confirmation
 
 
 @ending.orderly()

@@ -68,7 +68,11 @@ def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
     study = ressearch.open_study("digits")
     assert len(study.confirmations) == 4
     assert {record.epochs for record in study.confirmations} == {1}
-    assert [row.to_dict() for row in ressearch.leaderboard("digits")] == [row.to_dict() for row in before]
+    after = ressearch.leaderboard("digits")
+    assert [(row.rank, row.trial) for row in after] == [(row.rank, row.trial) for row in before]
+    tested = {row.trial.number: row.to_dict().get("test_accuracy") for row in after}
+    assert {number for number, accuracy in tested.items() if accuracy is not None} == {best, 0}
+    assert f"{tested[best]}" in (copy / "leaderboard.md").read_text()
 
 
 def test_more_images_than_there_are_is_told_in_one_line(call: Call, copy: Path) -> None:

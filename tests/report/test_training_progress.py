@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ressearch.report.console import PlainTextConsole
 from ressearch.report.training_progress import TrainingDisplay, training_progress
-from ressearch.search.training_run import TrainingStart
+from ressearch.search.training_task import TrainingStart
 from ressearch.training.data import Counts
 
 

@@ -21,7 +21,8 @@ from ressearch.arch import named, plan
 from ressearch.model import build
 from ressearch.search import training_run
 from ressearch.search.training_directory import DirectoryError, TrainingDirectory
-from ressearch.search.training_run import Trained, TrainingStart, TrainingTask, chosen_device, run_training
+from ressearch.search.training_run import chosen_device, run_training
+from ressearch.search.training_task import Trained, TrainingStart, TrainingTask
 from ressearch.training.data import load, load_test, prepare
 from ressearch.training.loop import TrainingError, evaluate
 from ressearch.training.recipe import Recipe
