@@ -122,6 +122,8 @@ def _next(directory: Path, now: StudySummary) -> Iterator[str]:
     study = _short(directory)
     yield f"next: ressearch leaderboard {study}"
     if now.best:
+        yield f"      ressearch confirm {study}"
+        yield f"      ressearch train {study}:best --epochs N"
         yield f"      ressearch export {study} best -o DIR"
     if now.has_several:
         yield f"      ressearch export {study} front -o DIR"

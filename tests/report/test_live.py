@@ -111,7 +111,7 @@ def test_how_many_images_there_are_is_told_first(space: Path, tmp_path: Path) ->
     observe, written = on(200)
     search(space, tmp_path / "study", trials=1, observe=observe)
     lines = written.getvalue().splitlines()
-    assert lines[0] == "1,298 images train, 144 validate, none are set aside to test"
+    assert lines[0] == "1,298 images train, 144 validate"
     assert lines[1].startswith("note: 144 images validate: an accuracy of 0.5 has a standard error of 0.042; ")
     assert [line.split("  ")[0] for line in lines[2:]] == ["trial 0 (resnet-8)"]
 
