@@ -74,7 +74,7 @@ def test_a_large_space_is_sampled_and_says_how_sure_it_is(path: Path) -> None:
 def test_what_works_less_well_is_noted(path: Path) -> None:
     few = printed(path, samples=10)
     assert "images train, 144 validate" in few
-    assert "note: 144 images validate: an accuracy of 0.5 has a standard error of 0.042;" in few
+    assert "note: only 144 images validate: the standard error of an accuracy is 0.0417" in few
     path.write_text(SPACE.replace("{name: digits}", "{name: digits, val_images: 500}"))
     assert "note:" not in printed(path, samples=10)
     path.write_text(SPACE + "sampler: {name: nsga2}\n")
