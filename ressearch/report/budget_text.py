@@ -36,6 +36,6 @@ def left_text(budget: Budget, seconds: float) -> str:
 
 
 def images_text(images: Counts) -> str:
-    """Return how many images train and validate, and how many of the source's training images were set aside to test."""
+    """Return how many images train and validate, and how many were set aside to test."""
     test = f", {images.test:,} are set aside to test" if images.test else ""
     return f"{images.train:,} images train, {images.val:,} validate{test}"

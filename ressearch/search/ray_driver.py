@@ -15,6 +15,10 @@ from ressearch.experiment import Resources
 from ressearch.search.ray_backend import placement, session
 from ressearch.search.warden import end_with
 
+HAND_OVER_SECONDS = "600"
+"""How long Tune waits until a worker has cleared up after a trial that was stopped. After its own 2 s, which a busy
+machine needs now and then, it would end the next trial and tell nobody, so that the run waited for it forever."""
+
 
 class Link:
     """The pipe to whoever gives the trials."""
@@ -90,6 +94,7 @@ def _run(link: Link, resources: Resources, do: bytes) -> None:
 def _trainable(config: dict[str, Any], do: bytes) -> None:
     """Run one trial in a worker process. An event travels as bytes: only the two ends need to understand it."""
     end_with(os.getppid())  # should the warden be killed, too
+    os.environ["TUNE_FUNCTION_THREAD_TIMEOUT_S"] = HAND_OVER_SECONDS
     for event in cloudpickle.loads(do)(cloudpickle.loads(config["spec"])):
         tune.report({"event": cloudpickle.dumps(event)})
 

@@ -138,6 +138,25 @@ def test_resources_that_do_not_exist_are_refused() -> None:
     assert placement(Resources(gpus_per_trial=0.25), {"CPU": 2.0, "GPU": 2.0}) == (8, {"cpu": 0.25, "gpu": 0.25})
 
 
+@pytest.mark.usefixtures("ray_session")
+def test_a_worker_that_is_slow_to_clear_up_loses_no_trial(write_space: WriteSpace, scripted: Scripted) -> None:
+    """Tune would wait 2 s for it, then end the trial that was to have the worker, and tell nobody."""
+    train = scripted(lambda spec, epoch: 0.1 * epoch - 0.01 * spec.number)
+
+    def do(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+        seconds = 3
+        try:
+            yield from train(spec)
+            seconds = 0
+        finally:
+            time.sleep(seconds)
+
+    study = on_ray(write_space(scheduler=ASHA), do, trials=10)
+    states = [trial.state for trial in study.trials]
+    assert len(states) == 10
+    assert set(states) == {"complete", "pruned"}
+
+
 DRIVER = """
 import sys, time
 from functools import partial
