@@ -196,7 +196,7 @@ class Training:
     def _train_epoch(self, epoch: int) -> float:
         """One pass over the training images; returns the mean loss of its steps."""
         num_images = len(self._images.train_images)
-        batch_size = min(self._recipe.batch_size, num_images)
+        batch_size = int(min(self._recipe.batch_size, num_images))
         steps = num_images // batch_size
         order = torch.randperm(num_images, generator=self._generator, device=self._device)
         total = torch.zeros((), device=self._device)

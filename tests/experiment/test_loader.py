@@ -130,7 +130,7 @@ MISTAKES = {
     "older name": (BASELINES, "ancestors: [resnet-9]", "17: ancestors[0]: unknown architecture 'resnet-9'"),
     "budget of 0": (BASELINES, "budget: {trials: 0}", "17: budget.trials: trials >= 1 must hold, got 0"),
     "budget of text": (BASELINES, "budget: {trials: many}", "17: budget.trials: got 'many', expected a whole number"),
-    "budget of hours": (BASELINES, "budget: {hours: 2}", "17: budget: unknown key 'hours', expected one of trials"),
+    "budget of days": (BASELINES, "budget: {days: 2}", "17: budget: unknown key 'days', expected one of trials, hours"),
     "field of another sampler": (
         SAMPLER,
         "sampler: {name: tpe, population_size: 8}",

@@ -10,6 +10,7 @@ from ressearch.experiment import OBJECTIVES
 from ressearch.report.lists import LISTS, listed
 from ressearch.samplers import SAMPLERS
 from ressearch.schedulers import SCHEDULERS
+from ressearch.training.recipe import FAST
 from ressearch.training.sources import SOURCES
 
 
@@ -53,5 +54,5 @@ def test_recipes_are_listed_with_what_differs_from_the_default_and_their_sources
         "warmup_epochs: 0 He et al. 2016, arXiv:1512.03385, section 4.2"
     )
     assert "schedule: step_wrn" in lines["wrn"]
-    assert "ema_decay: 0.998" in lines["fast"]
+    assert f"ema_decay: {FAST.ema_decay}" in lines["fast"]
     assert "that of a study's trial, or of an exported file" in lines["found"]

@@ -112,7 +112,7 @@ def test_how_many_images_there_are_is_told_first(space: Path, tmp_path: Path) ->
     search(space, tmp_path / "study", trials=1, observe=observe)
     lines = written.getvalue().splitlines()
     assert lines[0] == "1,298 images train, 144 validate"
-    assert lines[1].startswith("note: 144 images validate: an accuracy of 0.5 has a standard error of 0.042; ")
+    assert lines[1].startswith("note: only 144 images validate: the standard error of an accuracy is 0.0417 ")
     assert [line.split("  ")[0] for line in lines[2:]] == ["trial 0 (resnet-8)"]
 
 
@@ -122,7 +122,7 @@ def test_a_budget_of_time_is_shown_and_told_in_the_end(space: Path, tmp_path: Pa
     experiment, study = load_experiment(space), tmp_path / "study"
     budget = Budget(hours=1.5, target=0.62)
     outcome = run_session(experiment, study, backend, budget=budget, observe=observe)
-    assert of_trials(written)[-1].endswith("[2, best 0.6200 (trial 1)]")
+    assert of_trials(written)[-1].endswith(f"[2, best {accuracy(0.62)} (trial 1)]")
     text = session_summary(outcome, open_study(study))
     assert text.startswith("2 trials finished: 2 complete, 0 pruned, 0 failed\nended by --target 0.62, after ")
     assert "interrupted" not in text

@@ -29,7 +29,7 @@ def start(*done: dict[str, float]) -> TrainingStart:
         name="resnet-20",
         num_epochs=20,
         device="cpu",
-        counts=Counts(train=45_000, val=5_000),
+        counts=Counts(train=45_000, val=5_000, test=0),
         num_test_images=10_000,
         curve=done,
     )

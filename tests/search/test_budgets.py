@@ -145,20 +145,12 @@ def test_what_hyperband_has_paused_waits_for_more_time(
     clock: Clock, write_space: WriteSpace, scripted: Scripted
 ) -> None:
     path = write_space(epochs=9, scheduler="{name: hyperband, reduction_factor: 3}")
-
-    def train(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
-        for event in scripted(by_number)(spec):
-            if isinstance(event, Progress) and event.epoch.epoch in spec.checkpoint_epochs and spec.checkpoint:
-                spec.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-                spec.checkpoint.write_bytes(b"all that is needed to go on")
-            yield event
-
-    outcome = run(path, train, hours=0.5)
+    outcome = run(path, scripted(by_number), hours=0.5)
     paused = [trial.number for trial in trials_of(path) if trial.state == "paused"]
     assert outcome.ended_by == "hours"
     assert paused
     assert not [trial for trial in trials_of(path) if trial.state in ("running", "pruned")]
-    run(path, train, hours=100.0, trials=12)
+    run(path, scripted(by_number), hours=100.0, trials=12)
     ends = {trial.number: trial.state for trial in trials_of(path)}
     assert all(ends[number] in ("complete", "pruned") for number in paused)
 
