@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from ressearch.messages import printable
 from ressearch.noise import CONFIDENCE
 from ressearch.report.plain_tables import PlainTable, as_markdown
-from ressearch.search.agreement import MIN_NETWORKS, NUM_RESAMPLES, Estimate, settled_epoch
+from ressearch.search.agreement import MIN_NETWORKS, NUM_RESAMPLES, IntervalEstimate, settled_epoch
 from ressearch.search.audit import MEASURE, Audit
 
 TOLERANCE = 0.05
@@ -82,7 +82,7 @@ def _settling(audit: Audit) -> Iterator[str]:
             yield f"The ranking {what} settles at epoch {epoch} of {len(curve)}: {_SETTLED}."
 
 
-def _settled(curve: Sequence[Estimate]) -> int | None:
+def _settled(curve: Sequence[IntervalEstimate]) -> int | None:
     return settled_epoch([each.value for each in curve], TOLERANCE)
 
 
@@ -118,7 +118,7 @@ def _agreements(audit: Audit) -> list[tuple[str, ...]]:
     ]
 
 
-def _epochs(title: str, curve: Sequence[Estimate]) -> PlainTable:
+def _epochs(title: str, curve: Sequence[IntervalEstimate]) -> PlainTable:
     """Return Kendall's tau by epoch; of many epochs some, always the first, the last and where it settles."""
     settled, last = _settled(curve), len(curve)
     step = -(-last // MAX_EPOCHS)
@@ -131,14 +131,14 @@ def _epochs(title: str, curve: Sequence[Estimate]) -> PlainTable:
     return PlainTable(title, ("epoch", "Kendall's tau", _INTERVAL), rows)
 
 
-def _cells(estimate: Estimate) -> tuple[str, str]:
+def _cells(estimate: IntervalEstimate) -> tuple[str, str]:
     if estimate.value is None or estimate.interval is None:
         return "-", "-"
     low, high = estimate.interval
     return f"{estimate.value:.2f}", f"{low:.2f} to {high:.2f}"
 
 
-def _text(estimate: Estimate, *, signed: bool = False) -> str:
+def _text(estimate: IntervalEstimate, *, signed: bool = False) -> str:
     assert estimate.value is not None
     form = "{:+.2f}" if signed else "{:.2f}"
     value, interval = form.format(estimate.value), " to ".join(map(form.format, estimate.interval or ()))

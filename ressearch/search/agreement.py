@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class IntervalEstimate:
     """A correlation (-1..1), or a difference of two, with a percentile interval over resampled networks.
 
     Both are None where a measure is the same for all networks, which ranks nothing.
@@ -33,9 +33,9 @@ class Estimate:
 class Agreement:
     """How well a measure ranks networks as another one does."""
 
-    kendall: Estimate
+    kendall: IntervalEstimate
     """Tau-b, which allows for ties (Kendall 1945, doi:10.1093/biomet/33.3.239)."""
-    spearman: Estimate
+    spearman: IntervalEstimate
     """Rho, Pearson's correlation of the ranks; ties share the mean of theirs."""
 
 
@@ -60,7 +60,7 @@ class Resamples:
             kendall=_estimate(self._kendall(first, second)), spearman=_estimate(self._spearman(first, second))
         )
 
-    def advantage(self, first: Sequence[float], second: Sequence[float], target: Sequence[float]) -> Estimate:
+    def advantage(self, first: Sequence[float], second: Sequence[float], target: Sequence[float]) -> IntervalEstimate:
         """Return Kendall's tau of the first measure with the target minus that of the second one."""
         return _estimate(self._kendall(first, target) - self._kendall(second, target))
 
@@ -95,14 +95,14 @@ def _ratio(product: Floats, first: Floats, second: Floats) -> Floats:
     return np.divide(product, scale, out=np.full_like(product, np.nan), where=scale > 0)
 
 
-def _estimate(values: Floats) -> Estimate:
+def _estimate(values: Floats) -> IntervalEstimate:
     """Take the value of the networks as they are, and the interval of the draws in which there is one."""
     value, draws = values[0], values[1:]
     if np.isnan(value):
-        return Estimate(None, None)
+        return IntervalEstimate(None, None)
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.nanpercentile(draws, [tail, 100 - tail])
-    return Estimate(float(value), (float(low), float(high)))
+    return IntervalEstimate(float(value), (float(low), float(high)))
 
 
 def settled_epoch(values: Sequence[float | None], tolerance: float) -> int | None:

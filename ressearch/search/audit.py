@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ressearch import ending
-from ressearch.search.agreement import MIN_NETWORKS, Agreement, Estimate, Resamples
+from ressearch.search.agreement import MIN_NETWORKS, Agreement, IntervalEstimate, Resamples
 from ressearch.search.confirm import check_positive
 from ressearch.search.contestants import length_text, lengthened
 from ressearch.search.continuation import kept_seed
@@ -59,23 +59,23 @@ class Audit:
         return {name: self._resamples.agreement(values, self._full) for name, values in measures.items()}
 
     @property
-    def advantages(self) -> Mapping[str, Estimate]:
+    def advantages(self) -> Mapping[str, IntervalEstimate]:
         """Kendall's tau of the search's accuracy minus that of each count."""
         if not self.has_enough:
             return {}
         return {name: self._resamples.advantage(self._proxy, self._counts(name), self._full) for name in COUNTS}
 
     @property
-    def proxy_curve(self) -> list[Estimate]:
+    def proxy_curve(self) -> list[IntervalEstimate]:
         """Kendall's tau of the search's accuracy after every epoch with the end of full training."""
         return self._along([row.trial for row in self.rows])
 
     @property
-    def full_curve(self) -> list[Estimate]:
+    def full_curve(self) -> list[IntervalEstimate]:
         """Kendall's tau of full training's accuracy after every epoch with its end."""
         return self._along([row.full for row in self.rows])
 
-    def _along(self, records: Sequence[TrialRecord]) -> list[Estimate]:
+    def _along(self, records: Sequence[TrialRecord]) -> list[IntervalEstimate]:
         if not self.has_enough:
             return []
         curves = zip(*([epoch[MEASURE] for epoch in record.curve] for record in records), strict=False)
