@@ -138,14 +138,24 @@ def test_a_newer_schema_is_refused(opened: Opened) -> None:
 
 def test_terms_and_fingerprints_are_those_of_the_last_opening(opened: Opened) -> None:
     store = opened()
-    assert store.terms == {"seed": 0, "objectives": ["val_accuracy"]}
+    assert (store.terms["seed"], store.terms["objectives"]) == (0, ["val_accuracy"])
     assert store.images == {}
     store.open({"val_accuracy": "maximize"}, {}, {"seed": 1}, {"train": {"digest": "a"}})
     store.open({"val_accuracy": "maximize"}, {}, {"seed": 1})
     reader = TrialStore(store.directory)
     reader.open_for_reading()
-    assert reader.terms == {"seed": 1}
+    assert reader.terms["seed"] == 1
+    assert "objectives" not in reader.terms
     assert reader.images == {"train": {"digest": "a"}}
+
+
+def test_terms_that_an_earlier_version_did_not_keep_mean_what_they_meant(opened: Opened) -> None:
+    store = opened()
+    earlier = {"data.test_images": 0, "recipe.nesterov": True, "recipe.decay_norms": False, "recipe.ema_decay": 0.0}
+    assert store.terms == {"seed": 0, "objectives": ["val_accuracy"], **earlier}
+    kept = {"recipe.ema_decay": 0.9}
+    store.open({"val_accuracy": "maximize"}, {}, kept)
+    assert store.terms == earlier | kept
 
 
 def test_sessions_are_read_in_their_order(opened: Opened) -> None:
