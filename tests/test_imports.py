@@ -7,7 +7,8 @@ import pkgutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "space",
         "samplers",
         "schedulers",
+        "training.division",
         "training.source",
         "training.recipe",
     },
@@ -55,6 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "experiment",
         "search",
         "training.recipe",
+        "training.division",
         "training.source",
         "training.sources",
     },
@@ -78,13 +81,13 @@ HEAVY = ("torch", "torchvision", "ray", "optuna", "sklearn", "pandas", "pyarrow"
 
 
 def imports(file: Path) -> Iterator[str]:
-    """Every module of ours that a file names, at any depth, without the leading `ressearch.`."""
+    """All of ours that a file imports, at any depth, without the leading `ressearch.`: `arch.names.named`."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):
                 found = [alias.name for alias in names]
-            case ast.ImportFrom(module=module, names=names, level=0):
-                found = [f"{module}.{alias.name}" for alias in names] if module == "ressearch" else [module or ""]
+            case ast.ImportFrom(module=str(module), names=names, level=0):
+                found = [f"{module}.{alias.name}" for alias in names]
             case ast.ImportFrom():
                 pytest.fail(f"{file}:{node.lineno}: relative imports hide the room; write `from ressearch...`")
             case _:
@@ -112,6 +115,25 @@ def test_imports_run_with_the_data(room: str) -> None:
             prefixes = {".".join(parts[:length]) for length in range(1, len(parts) + 1)}
             where = file.relative_to(PACKAGE)
             assert prefixes & allowed, f"{where} imports ressearch.{name}; {room} may import {sorted(allowed)}"
+
+
+def test_no_two_files_need_each_other() -> None:
+    modules = {
+        ".".join(file.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): file
+        for file in PACKAGE.rglob("*.py")
+    }
+    needs = {
+        module: {found for name in imports(file) if (found := _module_of(name, modules)) not in (module, None)}
+        for module, file in modules.items()
+    }
+    TopologicalSorter(needs).prepare()  # names the circle if there is one
+
+
+def _module_of(name: str, modules: Container[str]) -> str | None:
+    """Return the file that a name is imported from, None if it is the package itself, which loads all on first use."""
+    parts = name.split(".")
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((prefix for prefix in prefixes if prefix in modules), None)
 
 
 @pytest.mark.parametrize("package", ALONE_KNOW)

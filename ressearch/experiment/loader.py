@@ -117,8 +117,10 @@ def check_images(experiment: Experiment) -> ImageShape:
     Raises:
         SpaceError: At the line of the images' root, or of what is asked of them.
     """
+    from ressearch.training.division import counts_of  # loads numpy, which an experiment as such does without
+
     try:
-        experiment.images.counted(experiment.seed)
+        counts_of(experiment.images, experiment.seed)
         return experiment.shape
     except DivisionError as error:
         raise _placed(experiment, ("data", error.field), str(error)) from None

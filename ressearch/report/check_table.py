@@ -10,13 +10,14 @@ from ressearch.noise import few_images_text
 from ressearch.report.budget_text import images_text
 from ressearch.report.formatting import short_count
 from ressearch.space.survey import Report, Spread
+from ressearch.training.division import counts_of
 
 
 def check_table(experiment: Experiment, report: Report) -> RenderableType:
     """Return the axes of a space, then its size, feasible share, ranges of cost and refusals, and what to know."""
     origin = experiment.origin
     title = f"{origin.path}: {origin.question}" if origin.question else origin.path
-    images = experiment.images.counted(experiment.seed)
+    images = counts_of(experiment.images, experiment.seed)
     parts: list[RenderableType] = [Text(title, style="bold"), _axes(report), _facts(report)]
     if report.refusals:
         parts.append(_refusals(report))

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ressearch.training.source import DivisionError, Source
+from ressearch.training.source import Counts, DivisionError, Source
+from ressearch.training.sources import SOURCES
 
 if TYPE_CHECKING:
     from ressearch.training.pixels import Labels
@@ -12,6 +13,22 @@ if TYPE_CHECKING:
 TENTH = 0.1
 HOLD_OUT_SEED = 2
 """Of the images set aside to test, which must not depend on the seed of a study."""
+
+
+def counts_of(source: Source, seed: int) -> Counts | None:
+    """Count the images by their labels alone, as `training.data.counted` does; None where nothing tells them.
+
+    Raises:
+        DivisionError: If there are too few images for `test_images`, `val_images` and `subset`.
+        ValueError: If files are missing or wrongly laid out.
+    """
+    counts = SOURCES[source.name].counts(source.root)
+    if counts is None:
+        return None
+    labels = np.repeat(np.arange(len(counts)), list(counts.values()))
+    held_out = num_held_out(source, len(labels), len(counts))
+    train, val = divide(labels, tuple(counts), source, seed, held_out)
+    return Counts(len(train), len(val), held_out)
 
 
 def num_held_out(source: Source, num_images: int, num_classes: int) -> int:

@@ -102,25 +102,6 @@ class Source:
             "search sees: a new study with another value can be tested"
         )
 
-    def counted(self, seed: int) -> Counts | None:
-        """Count the images by their labels alone, as `training.data.counted` does; None where nothing tells them.
-
-        Raises:
-            DivisionError: If there are too few images for `test_images`, `val_images` and `subset`.
-            ValueError: If files are missing or wrongly laid out.
-        """
-        import numpy as np
-
-        from ressearch.training.division import divide, num_held_out
-
-        counts = SOURCES[self.name].counts(self.root)
-        if counts is None:
-            return None
-        labels = np.repeat(np.arange(len(counts)), list(counts.values()))
-        held_out = num_held_out(self, len(labels), len(counts))
-        train, val = divide(labels, tuple(counts), self, seed, held_out)
-        return Counts(len(train), len(val), held_out)
-
     def content(self, split: Split) -> str:
         """A text that changes when the decoded pixels of a split may have changed.
 

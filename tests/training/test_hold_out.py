@@ -15,7 +15,7 @@ from PIL import Image
 from ressearch.space.sections import section
 from ressearch.space.yaml_nodes import SpaceError, compose
 from ressearch.training.data import Prepared, counted, fingerprint, load, load_test, prepare
-from ressearch.training.division import divide, hold_out
+from ressearch.training.division import counts_of, divide, hold_out
 from ressearch.training.source import Counts, DivisionError, Source
 from ressearch.training.sources import SOURCES
 
@@ -110,13 +110,13 @@ def test_nothing_is_set_aside_where_there_are_test_images(tmp_path: Path) -> Non
     (tmp_path / "root" / "test").mkdir()
     source = replace(source, root=tmp_path / "root")
     prepared = prepare(source, seed=0, cache_dir=tmp_path)
-    assert counted(prepared) == source.counted(0) == Counts(36, 4, 0)
+    assert counted(prepared) == counts_of(source, 0) == Counts(36, 4, 0)
     refused = replace(source, test_images=4)
     with pytest.raises(DivisionError, match=r"folder has test images of its own, .* leave test_images out, got 4"):
         prepare(refused, seed=0, cache_dir=tmp_path)
     with pytest.raises(DivisionError, match="has test images of its own"):
-        refused.counted(0)
-    assert replace(source, test_images=0).counted(0) == Counts(36, 4, 0)
+        counts_of(refused, 0)
+    assert counts_of(replace(source, test_images=0), 0) == Counts(36, 4, 0)
 
 
 @pytest.mark.parametrize(
@@ -138,24 +138,24 @@ def test_a_hold_out_that_leaves_too_little_is_refused(
     with pytest.raises(DivisionError, match=message) as from_images:
         prepare(source, seed=0, cache_dir=tmp_path)
     with pytest.raises(DivisionError, match=message) as from_labels:
-        source.counted(0)
+        counts_of(source, 0)
     assert from_images.value.field == from_labels.value.field == "test_images"
 
 
 def test_labels_alone_tell_how_many_images_train_validate_and_test(source: Source, tmp_path: Path) -> None:
     for values in ({}, {"subset": 7, "val_images": 5}, {"test_images": 0}, {"test_images": 0.5}):
         some = replace(source, **values)
-        assert counted(prepare(some, seed=1, cache_dir=tmp_path)) == some.counted(1), values
+        assert counted(prepare(some, seed=1, cache_dir=tmp_path)) == counts_of(some, 1), values
 
 
 def test_the_numbers_of_digits_are_those_of_its_images(digits_cache: Path) -> None:
     prepared = prepare(Source(), seed=0, cache_dir=digits_cache)
     assert list((SOURCES["digits"].counts(None) or {}).values()) == list(fingerprint(prepared).num_images)
-    assert counted(prepared) == Source().counted(0)
+    assert counted(prepared) == counts_of(Source(), 0)
 
 
 def test_numbers_of_cifar_are_known_before_the_download() -> None:
-    assert Source(name="cifar10").counted(0) == Source(name="cifar100").counted(0) == Counts(45_000, 5_000, 0)
+    assert counts_of(Source(name="cifar10"), 0) == counts_of(Source(name="cifar100"), 0) == Counts(45_000, 5_000, 0)
 
 
 def test_fingerprints_tell_another_hold_out(source: Source, tmp_path: Path) -> None:
