@@ -23,20 +23,14 @@ app = typer.Typer(
 
 
 Space = Annotated[Path, typer.Argument(metavar="SPACE", help="YAML file of the search space.", show_default=False)]
-
-
 Study = Annotated[
     str,
     typer.Argument(metavar="STUDY", help="Directory of a study, or its name under trials/.", show_default=False),
 ]
-
-
 Trial = Annotated[
     str | None,
     typer.Argument(metavar="[best|TRIAL]", help="The best trial of the study, or a number.", show_default=False),
 ]
-
-
 TrialOrFront = Annotated[
     str | None,
     typer.Argument(
@@ -45,8 +39,6 @@ TrialOrFront = Annotated[
         show_default=False,
     ),
 ]
-
-
 StudyOrNetwork = Annotated[
     str,
     typer.Argument(

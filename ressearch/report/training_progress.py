@@ -13,9 +13,8 @@ from rich.table import Table
 from ressearch.noise import std_error
 from ressearch.report.console import new_console
 from ressearch.report.formatting import duration
+from ressearch.report.live import REFRESHES_PER_SECOND
 from ressearch.search.training_task import Tell, TrainingStart
-
-REFRESHES_PER_SECOND = 4
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from ressearch.experiment import Experiment
 from ressearch.messages import expected
 from ressearch.packaging import TrainingData, read_description
 from ressearch.packaging.bundle import DESCRIPTION
-from ressearch.search.continuation import kept_images, kept_source
+from ressearch.search.continuation import kept_images, kept_seed, kept_source
 from ressearch.store.files import is_study, study_directory
 from ressearch.store.study_record import open_study
 from ressearch.training.recipe import FAST, RECIPES, Recipe
@@ -146,7 +146,7 @@ def _trial(which: str, number: str, what: str) -> Subject:
         what=what,
         architecture=trial.build_architecture(),
         recipe=trial.build_recipe(),
-        data=TrainingData.of(source, seed=int(study.terms.get("seed", study.manifest["seed"]))),
+        data=TrainingData.of(source, seed=kept_seed(study.directory)),
         root=source.root,
         images=kept_images(study.directory),
         origin={"study": study.name, "trial": trial.number},
