@@ -48,6 +48,7 @@ EARLIER_TERMS = {
     "recipe.nesterov": True,
     "recipe.decay_norms": False,
     "recipe.ema_decay": 0.0,
+    "recipe.crop_fill": "black",
 }
 """What terms meant that versions before them did not keep: a study that lacks one was begun with this value."""
 

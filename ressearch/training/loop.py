@@ -228,7 +228,12 @@ class Training:
         images, recipe, resolution = self._images, self._recipe, self._images.shape.resolution
         padding, cutout_size = (scaled(pixels, resolution) for pixels in (recipe.crop_padding, recipe.cutout))
         batch = augment(
-            images.train_images[rows], self._generator, padding=padding, mirror=recipe.flip, cutout_size=cutout_size
+            images.train_images[rows],
+            self._generator,
+            padding=padding,
+            fill=recipe.crop_fill,
+            mirror=recipe.flip,
+            cutout_size=cutout_size,
         )
         with _autocast(self._device):
             logits = self._module(normalise(batch, images.mean, images.std))

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 ScheduleName = Literal["cosine", "one_cycle", "step_he2016", "step_wrn"]
 SCHEDULE_NAMES: tuple[ScheduleName, ...] = get_args(ScheduleName)
+CropFill = Literal["black", "reflect"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,11 @@ class Recipe:
     """Share of the target that is spread over all classes."""
 
     crop_padding: int = 4
-    """Random crops out of an image with this much black around it; counted in pixels of a 32-pixel image
+    """Random crops out of an image with so much around it; counted in pixels of a 32-pixel image
     and scaled with the resolution, so that a proxy at 16 pixels shifts by 2. 0 is off."""
+
+    crop_fill: CropFill = "black"
+    """What is around it: black, or reflect, the image mirrored at its edge."""
 
     flip: bool = True
     """Mirror half of the images left to right; to be switched off where that changes the class, as for digits."""
@@ -63,8 +67,9 @@ class Recipe:
     it is smaller in the first steps. 0 is off."""
 
     def __post_init__(self) -> None:
-        if self.schedule not in SCHEDULE_NAMES:
-            raise ValueError(f"schedule: got {self.schedule!r}, expected one of {', '.join(SCHEDULE_NAMES)}")
+        for name, known in {"schedule": SCHEDULE_NAMES, "crop_fill": get_args(CropFill)}.items():
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name}: got {getattr(self, name)!r}, expected one of {', '.join(known)}")
         for name, lowest in {"epochs": 1, "batch_size": 1, "crop_padding": 0, "cutout": 0}.items():
             if not getattr(self, name) >= lowest:
                 raise ValueError(f"{name} >= {lowest} must hold, got {getattr(self, name)}")
@@ -104,8 +109,9 @@ WRN = Recipe(
     decay_norms=True,
     schedule="step_wrn",
     warmup_epochs=0,
+    crop_fill="reflect",
 )
-"""Zagoruyko & Komodakis 2016, arXiv:1605.07146, section 3; crops are filled with black here, with reflections there."""
+"""Zagoruyko & Komodakis 2016, arXiv:1605.07146, section 3."""
 
 FAST = Recipe(epochs=20, lr=0.2, schedule="one_cycle", label_smoothing=0.1, ema_decay=0.995)
 """A few epochs: one cycle (Smith & Topin 2018, arXiv:1708.07120), label smoothing (Szegedy et al. 2016,

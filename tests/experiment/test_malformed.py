@@ -374,6 +374,7 @@ FIELDS = {
     ("recipe", "epochs"): ["0", "-3", "{choice: [3, 4]}"],
     ("recipe", "learning_rate"): ["0.1"],
     ("recipe", "crop_padding"): ["-1", "4.5"],
+    ("recipe", "crop_fill"): ["white", "3", "[black]", "null"],
     ("recipe", "optimizer"): ["adam"],
     ("data", "root"): ["3", "[a]", "{a: b}", "!!binary YQ=="],
     ("data", "name"): [

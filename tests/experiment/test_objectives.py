@@ -42,6 +42,7 @@ def test_what_a_file_leaves_out_means_what_it_always_meant() -> None:
         "recipe.warmup_epochs": 0.5,
         "recipe.label_smoothing": 0.0,
         "recipe.crop_padding": 4,
+        "recipe.crop_fill": "black",
         "recipe.flip": True,
         "recipe.cutout": 0,
         "data.name": "digits",

@@ -28,6 +28,7 @@ FOUND = Recipe(
     warmup_epochs=2 / 3,
     label_smoothing=1e-17,
     crop_padding=3,
+    crop_fill="reflect",
     flip=False,
     cutout=7,
     ema_decay=0.1 * 3,

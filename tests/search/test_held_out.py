@@ -116,7 +116,7 @@ def older(directory: Path) -> None:
     storage = optuna.storages.RDBStorage(database_url(directory))
     name = optuna.study.get_all_study_names(storage)[0]
     study = optuna.load_study(study_name=name, storage=storage)
-    new = {"data.test_images", "recipe.nesterov", "recipe.decay_norms", "recipe.ema_decay"}
+    new = {f"recipe.{name}" for name in ("nesterov", "decay_norms", "ema_decay", "crop_fill")} | {"data.test_images"}
     terms = {key: value for key, value in study.user_attrs["terms"].items() if key not in new}
     assert len(terms) == len(study.user_attrs["terms"]) - len(new)
     study.set_user_attr("terms", terms)
@@ -144,7 +144,12 @@ def test_an_older_study_goes_on_with_nothing_set_aside(begun: Experiment, tmp_pa
 
 @pytest.mark.parametrize(
     ("name", "value", "said"),
-    [("nesterov", False, "True"), ("decay_norms", True, "False"), ("ema_decay", 0.9, "0.0")],
+    [
+        ("nesterov", False, "True"),
+        ("decay_norms", True, "False"),
+        ("ema_decay", 0.9, "0.0"),
+        ("crop_fill", "reflect", "black"),
+    ],
 )
 def test_an_older_study_was_trained_as_recipes_were_then(
     name: str, value: object, said: str, begun: Experiment, tmp_path: Path, scripted: Scripted

@@ -1,9 +1,12 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from ressearch.training.augment import augment, crop, cutout, flip, normalise, scaled
+from ressearch.training.recipe import CropFill
 
 
 def random_images(count: int, channels: int = 3, height: int = 12, width: int = 12) -> Tensor:
@@ -11,14 +14,17 @@ def random_images(count: int, channels: int = 3, height: int = 12, width: int = 
     return torch.randint(1, 256, (count, channels, height, width), dtype=torch.uint8, generator=generator)
 
 
-@pytest.mark.parametrize("padding", [1, 4])
-@pytest.mark.parametrize("size", [(3, 32, 32), (1, 8, 8), (2, 5, 9)])
-def test_crop_equals_a_loop_over_images(padding: int, size: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("fill", get_args(CropFill))
+@pytest.mark.parametrize("padding", [1, 4, 11])
+@pytest.mark.parametrize("size", [(3, 32, 32), (1, 8, 8), (2, 5, 9), (1, 1, 2)])
+def test_crop_equals_a_loop_over_images(padding: int, size: tuple[int, int, int], fill: CropFill) -> None:
+    """A mirror is seen in the other one where the padding is wider than the image."""
     images = random_images(50, *size)
     offsets = torch.randint(2 * padding + 1, (50, 2), generator=torch.Generator().manual_seed(1))
-    cropped = crop(images, offsets, padding)
+    cropped = crop(images, offsets, padding, fill)
+    mode = {"black": "constant", "reflect": "reflect"}[fill]
     for image, (top, left), got in zip(images.numpy(), offsets.tolist(), cropped.numpy(), strict=True):
-        padded = np.pad(image, ((0, 0), (padding, padding), (padding, padding)))
+        padded = np.pad(image, ((0, 0), (padding, padding), (padding, padding)), mode=mode)
         expected = padded[:, top : top + size[1], left : left + size[2]]
         np.testing.assert_array_equal(got, expected)
 
@@ -48,9 +54,8 @@ def test_cutout_blackens_a_square_cut_off_at_the_border() -> None:
 
 def test_augment_draws_every_shift_and_mirrors_half() -> None:
     image = torch.arange(1, 145, dtype=torch.uint8).reshape(1, 1, 12, 12)
-    batch = augment(
-        image.expand(4000, -1, -1, -1), torch.Generator().manual_seed(0), padding=4, mirror=True, cutout_size=0
-    )
+    generator = torch.Generator().manual_seed(0)
+    batch = augment(image.expand(4000, -1, -1, -1), generator, padding=4, fill="black", mirror=True, cutout_size=0)
     assert batch.dtype == torch.uint8
     possible = {
         (top, left, mirrored): crop(image, torch.tensor([[top, left]]), 4)
@@ -67,13 +72,14 @@ def test_augment_draws_every_shift_and_mirrors_half() -> None:
 
 def test_augment_switched_off_changes_nothing() -> None:
     images = random_images(5)
-    assert torch.equal(augment(images, torch.Generator(), padding=0, mirror=False, cutout_size=0), images)
+    same = augment(images, torch.Generator(), padding=0, fill="reflect", mirror=False, cutout_size=0)
+    assert torch.equal(same, images)
 
 
 def test_augment_repeats_with_its_generator() -> None:
     images = random_images(64)
     first, second, other = (
-        augment(images, torch.Generator().manual_seed(seed), padding=2, mirror=True, cutout_size=3)
+        augment(images, torch.Generator().manual_seed(seed), padding=2, fill="black", mirror=True, cutout_size=3)
         for seed in (3, 3, 4)
     )
     assert torch.equal(first, second)

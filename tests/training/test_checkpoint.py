@@ -322,6 +322,18 @@ def test_a_checkpoint_of_another_recipe_is_refused(
     assert_refused(training, tmp_path / "paused", OTHER + difference)
 
 
+def test_a_checkpoint_from_before_a_field_has_its_default(images: Images, tmp_path: Path) -> None:
+    pause(images, RECIPE, 1, tmp_path / "paused")
+    content = torch.load(tmp_path / "paused", weights_only=True)
+    assert content["recipe"].pop("crop_fill") == "black"
+    torch.save(content, tmp_path / "older")
+    other = Training(network(), images, replace(RECIPE, crop_fill="reflect"), seed=0, device="cpu")
+    assert_refused(other, tmp_path / "older", "older: .*: its crop_fill is black, expected reflect")
+    training = Training(network(), images, RECIPE, seed=0, device="cpu")
+    training.restore(tmp_path / "older")
+    assert training.epochs_done == 1
+
+
 def test_numbers_may_be_numpys(images: Images, tmp_path: Path) -> None:
     recipe = replace(RECIPE, lr=np.float64(0.05), batch_size=np.int64(32), flip=np.bool_(True))
     before = pause(images, recipe, 1, tmp_path / "paused")

@@ -24,6 +24,7 @@ from ressearch.training.schedule import lr_at
         ({"ema_decay": 1.0}, "0 <= ema_decay < 1 must hold, got 1.0"),
         ({"ema_decay": math.nan}, "0 <= ema_decay < 1 must hold, got nan"),
         ({"epochs": 1, "warmup_epochs": 1}, "0 <= warmup_epochs < epochs must hold, got 1 with epochs=1"),
+        ({"crop_fill": "white"}, "crop_fill: got 'white', expected one of black, reflect"),
         ({"schedule": "cosin"}, "schedule: got 'cosin', expected one of cosine, one_cycle, step_he2016, step_wrn"),
     ],
 )
@@ -94,8 +95,24 @@ def test_steps_of_short_and_uneven_trainings(schedule: ScheduleName, factors: tu
 
 
 def test_named_recipes_are_those_of_their_papers() -> None:
-    he = {"lr": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4, "batch_size": 128, "flip": True}
-    wide = {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 5e-4, "batch_size": 128, "epochs": 200}
+    he = {
+        "crop_fill": "black",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": False,
+        "weight_decay": 1e-4,
+        "batch_size": 128,
+        "flip": True,
+    }
+    wide = {
+        "crop_fill": "reflect",
+        "lr": 0.1,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 5e-4,
+        "batch_size": 128,
+        "epochs": 200,
+    }
     none = {"warmup_epochs": 0, "label_smoothing": 0, "cutout": 0, "ema_decay": 0, "crop_padding": 4}
     for name, values in {"he2016": he | none, "wrn": wide | none}.items():
         assert {field: getattr(RECIPES[name], field) for field in values} == values

@@ -20,6 +20,7 @@ TEXTS: dict[str, tuple[str, Any]] = {
     "warmup_epochs": ("1.5", 1.5),
     "label_smoothing": ("0.2", 0.2),
     "crop_padding": ("0", 0),
+    "crop_fill": ("reflect", "reflect"),
     "flip": ("false", False),
     "cutout": ("8", 8),
     "ema_decay": ("0.9", 0.9),
@@ -56,6 +57,7 @@ def test_values_are_taken_as_they_are() -> None:
         ({"flip": "yes"}, "flip: got 'yes', expected true or false"),
         ({"flip": 1}, "flip: got 1, expected true or false"),
         ({"schedule": "cosin"}, "schedule: got 'cosin', expected cosine, .*; did you mean 'cosine'\\?"),
+        ({"crop_fill": "reflekt"}, "crop_fill: got 'reflekt', expected black, reflect; did you mean 'reflect'\\?"),
         ({"epochs": "2", "warmup_epochs": "2"}, "warmup_epochs < epochs must hold, .*: --set warmup_epochs=N"),
     ],
 )
