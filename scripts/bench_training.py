@@ -3,7 +3,8 @@
     python scripts/bench_training.py                      # CIFAR-10, downloaded by torchvision
     python scripts/bench_training.py --data DIRECTORY     # with train.parquet
 
-Contestants take turns in one process, round after round, so that whatever else the machine does hits all alike.
+Contestants take turns in one process, another one first in every round, so that whatever else the machine does, and
+whoever ran before, hits all alike.
 Validation is cut to one image; the rest of our loop runs as in a search. Then the boundary of an epoch is measured:
 all between its last step and the first step of the next, a checkpoint and the validation of 5,000 images included.
 """
@@ -13,6 +14,7 @@ import platform
 import statistics
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,8 +102,10 @@ def main() -> None:
 def measure(contestants: dict[str, Callable[[], None]], rounds: int, num_images: int) -> dict[str, list[float]]:
     """Images/s of every contestant in every round; a first round warms up and is not counted."""
     rates: dict[str, list[float]] = {name: [] for name in contestants}
+    order = deque(contestants.items())
     for turn in range(rounds + 1):
-        for name, run in contestants.items():
+        order.rotate()
+        for name, run in order:
             started = time.perf_counter()
             run()
             if turn > 0:

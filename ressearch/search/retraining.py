@@ -75,6 +75,7 @@ class Retraining:
         self._ledger = ledger
         self._images, self._test = images, test
         self._counts = counted(images)
+        self._num_test_images = None if test is None else sum(fingerprint(test).num_images)
         records = ledger.records.values()
         done = {(record.group, record.seed) for record in records if record.is_finished}
         self._waiting = deque(repeat for repeat in repeats if (repeat.group, repeat.seed) not in done)
@@ -118,6 +119,7 @@ class Retraining:
             seed=repeat.seed,
             num_images=self._counts.train,
             num_val_images=self._counts.val,
+            num_test_images=self._num_test_images,
             group=repeat.group,
             trial_of=repeat.trial.number,
             recipe_of=repeat.recipe_of,

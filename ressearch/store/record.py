@@ -49,6 +49,8 @@ class TrialRecord:
     """Images that train; None where an earlier version did not write it."""
     num_val_images: int | None = None
     """Images that validate."""
+    num_test_images: int | None = None
+    """Images that test, in a confirmation."""
     baseline: str | None = None
     """Its name, for a network of the literature that is trained for comparison."""
     retry_of: int | None = None
@@ -85,6 +87,14 @@ class TrialRecord:
         return std_error(self.val_accuracy, self.num_val_images)
 
     @property
+    def test_std_error(self) -> float | None:
+        """Standard error of the test accuracy, None where there is none, or the number of images is unknown."""
+        accuracy = (self.measures or {}).get("test_accuracy")
+        if accuracy is None or self.num_test_images is None:
+            return None
+        return std_error(accuracy, self.num_test_images)
+
+    @property
     def score(self) -> Estimate | None:
         """Validation accuracy with its standard error, None before the first epoch."""
         return None if self.val_accuracy is None else Estimate(self.val_accuracy, self.std_error)
@@ -119,7 +129,7 @@ class TrialRecord:
         for name, hint in _HINTS.items():
             if not _is_a(getattr(self, name), hint):
                 return f"{name} is {getattr(self, name)!r:.80}"
-        for name in ("num_images", "num_val_images"):
+        for name in ("num_images", "num_val_images", "num_test_images"):
             if (number := getattr(self, name)) is not None and number < 1:
                 return f"{name} is {number}"
         if any(not {"epoch", "val_accuracy"} <= epoch.keys() for epoch in self.curve):
@@ -146,10 +156,11 @@ class TrialRecord:
     def attributes(self) -> dict[str, Any]:
         """Return the fields that Optuna has no column for, without those that say nothing yet.
 
-        A trial that has ended has its standard error among them, for Optuna's dashboard; nobody reads it back.
+        A trial that has ended has its standard errors among them, for Optuna's dashboard; nobody reads them back.
         """
         values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
-        values["std_error"] = None if self.is_open else self.std_error
+        if not self.is_open:
+            values |= {"std_error": self.std_error, "test_std_error": self.test_std_error}
         return {name: value for name, value in values.items() if value is not None and value != ()}
 
 

@@ -142,7 +142,8 @@ class StudyRecord:
         """Return one row per trial: its fields, then one column `params_NAME` per searched parameter."""
         import pandas
 
-        left_out = {"architecture", "params", "recipe", "curve", "measures", "group", "trial_of", "recipe_of"}
+        retrained = {"group", "trial_of", "recipe_of", "num_test_images"}
+        left_out = {"architecture", "params", "recipe", "curve", "measures"} | retrained
         names = [spec.name for spec in fields(TrialRecord) if spec.name not in left_out]
         searched = list(dict.fromkeys(name for trial in self.trials for name in trial.params))
         derived = ("val_accuracy", "std_error", "epochs")

@@ -15,7 +15,7 @@ from ressearch.search.local_backend import run_in_process
 from ressearch.store.files import StudyError, database_url
 from ressearch.store.study_record import StudyRecord, open_study
 from ressearch.store.trial_store import TrialStore
-from ressearch.training.data import load
+from ressearch.training.data import load, load_test
 from ressearch.training.loop import EpochResult, TrainingError
 
 Scripted = Callable[..., TrialFunction]
@@ -71,6 +71,9 @@ def test_every_contestant_is_trained_with_every_seed_and_tested_once(study: Stud
         assert spec.test is not None
         assert spec.test.split == "test"
         assert spec.weights is None
+    assert given[0].test is not None
+    num_test_images = len(load_test(given[0].test, "cpu")[1])
+    assert {trial.num_test_images for trial in open_study(study.directory).confirmations} == {num_test_images}
     assert rows[0].accuracies == pytest.approx((0.51, 0.56))  # first and sixth training
     assert rows[0].mean == pytest.approx(0.535)
     assert rows[0].std == pytest.approx(0.025 * 2**0.5)

@@ -43,6 +43,7 @@ SPECIAL: dict[str, dict[str, Any]] = {
     "seed": {"seed": 2**32 - 1},
     "num_images": {"num_images": 45_000},
     "num_val_images": {"num_val_images": 5_000},
+    "num_test_images": {"num_test_images": 10_000},
 }
 """A value other than the usual one for every field that has it from the beginning; the others are tested by name."""
 
@@ -190,6 +191,20 @@ def test_optuna_s_dashboard_is_told_the_standard_error_of_a_trial_that_has_ended
     errors = [trial.user_attrs.get("std_error") for trial in by_optuna(store).trials]
     assert errors == [pytest.approx((0.4 * 0.6 / 100) ** 0.5), 0.05, None, None]
     assert [record.std_error for record in read(store.directory)] == [*errors[:3], 0.05]
+
+
+def test_optuna_s_dashboard_is_told_the_standard_error_on_test_images(
+    opened: Opened, running: Running, read: Read
+) -> None:
+    store = opened()
+    counts = {"num_val_images": 100, "num_test_images": 400}
+    measured = replace(trained(store, running(0, **counts), 0.5), measures={"test_accuracy": 0.5})
+    store.close(replace(measured, state="complete"))
+    store.close(end(trained(store, running(1, **counts), 0.5)))  # its test images stay unread
+    attributes = [trial.user_attrs for trial in by_optuna(store).trials]
+    assert [each["std_error"] for each in attributes] == [0.05, 0.05]
+    assert [each.get("test_std_error") for each in attributes] == [0.025, None]
+    assert [record.test_std_error for record in read(store.directory)] == [0.025, None]
 
 
 def test_several_objectives_are_all_kept(opened: Opened, running: Running) -> None:
