@@ -148,7 +148,7 @@ def varied(value: Any, name: str) -> Any:
         case None:
             return Path("elsewhere") if name == "root" else 7
         case _:
-            return {"name": "cifar10", "schedule": "one_cycle"}[name]
+            return {"name": "cifar10", "schedule": "one_cycle", "crop_fill": "reflect"}[name]
 
 
 def fields_of(section: str, values: object) -> list[Any]:
