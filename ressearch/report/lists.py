@@ -18,7 +18,7 @@ from ressearch.report.drawing import named_table
 from ressearch.samplers import SAMPLERS, SamplerSettings
 from ressearch.schedulers import SCHEDULERS
 from ressearch.space.domains import value_text
-from ressearch.training.recipe import RECIPE_ORIGINS, RECIPES, Recipe
+from ressearch.training.recipe import DEFAULTS, RECIPE_ORIGINS, RECIPES
 from ressearch.training.sources import SOURCES
 
 
@@ -58,8 +58,7 @@ def _sources() -> Table:
 
 
 def _recipes() -> Table:
-    default = asdict(Recipe())
-    rows = [(name, _changes(asdict(row), default), RECIPE_ORIGINS[name]) for name, row in RECIPES.items()]
+    rows = [(name, _changes(asdict(row), DEFAULTS), RECIPE_ORIGINS[name]) for name, row in RECIPES.items()]
     found = ("found", "that of a study's trial, or of an exported file", "")
     return _table(("recipe", "fields that differ from the default recipe", "source"), [*rows, found])
 

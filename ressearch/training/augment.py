@@ -21,8 +21,8 @@ def crop(images: Tensor, offsets: Tensor, padding: int, fill: CropFill = "black"
     if fill == "black":
         padded = F.pad(images, (padding,) * 4)
     else:
-        rows, columns = (_reflected(length, padding, images.device) for length in (height, width))
-        padded = images[:, :, rows[:, None], columns]
+        down, across = (_reflected(length, padding, images.device) for length in (height, width))
+        padded = images[:, :, down[:, None], across]
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)  # (N, C, 2p+1, 2p+1, H, W), a view
     rows = torch.arange(len(images), device=images.device)
     return windows[rows, :, offsets[:, 0], offsets[:, 1]]

@@ -3,7 +3,6 @@
 import io
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ressearch.training.recipe import Recipe
+from ressearch.training.recipe import DEFAULTS
 from ressearch.whole_files import write_whole
 
 VERSION = 2
-
-_DEFAULTS = asdict(Recipe())
-"""What recipes meant that versions before some of their fields did not keep."""
 
 Row = Mapping[str, Any]
 """What one epoch came to, by name."""
@@ -63,7 +59,7 @@ def read_checkpoint(
         OSError: If the file cannot be opened.
     """
     content = _read(path)
-    if difference := _other_recipe(_DEFAULTS | content["recipe"], recipe) or _difference(content["tensors"], like):
+    if difference := _other_recipe({**DEFAULTS, **content["recipe"]}, recipe) or _difference(content["tensors"], like):
         raise ValueError(f"{path}: the checkpoint is of another network or training: {difference}")
     return tuple(content["curve"]), content["tensors"]
 

@@ -2,8 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, get_args
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
 
 ScheduleName = Literal["cosine", "one_cycle", "step_he2016", "step_wrn"]
 SCHEDULE_NAMES: tuple[ScheduleName, ...] = get_args(ScheduleName)
@@ -85,6 +85,9 @@ class Recipe:
                 f"0 <= warmup_epochs < epochs must hold, got {self.warmup_epochs} with epochs={self.epochs}"
             )
 
+
+DEFAULTS: Mapping[str, Any] = asdict(Recipe())
+"""Every field with its default, which is also what it had where an earlier version did not keep it."""
 
 HE2016 = Recipe(
     epochs=182,
