@@ -3,7 +3,7 @@
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -15,6 +15,12 @@ from ressearch.cli.application import (
     interrupted,
     say,
 )
+
+if TYPE_CHECKING:
+    from ressearch.report.plain_tables import Findings
+    from ressearch.search.retraining import Observe
+
+Form = Annotated[Literal["table", "md"], typer.Option("--format", help="Form of the output.")]
 
 DIVERGED = 3
 """Exit code of a training that has diverged."""
@@ -140,6 +146,7 @@ def confirm(
     subset: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Training images; all but the validation images if left out.")
     ] = None,
+    form: Form = "table",
     backend: Annotated[
         Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
     ] = "ray",
@@ -153,16 +160,15 @@ def confirm(
 
     Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
     """
-    from ressearch.report.confirmation_table import confirmation_report
-    from ressearch.report.retraining_live import progress
+    from ressearch.report.confirmation_table import confirmation_findings
 
     try:
         found = verbs.confirm(
-            study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, observe=progress
+            study, top=top, seeds=seeds, epochs=epochs, subset=subset, backend=backend, observe=_progress(form)
         )
     except KeyboardInterrupt:
         interrupted()
-    say(f"\n{confirmation_report(found)}")
+    _say_findings(confirmation_findings(found), form)
     _end_early(found.num_missing)
 
 
@@ -179,7 +185,7 @@ def audit(
     subset: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Training images; all but the validation images if left out.")
     ] = None,
-    form: Annotated[Literal["table", "md"], typer.Option("--format", help="Form of the output.")] = "table",
+    form: Form = "table",
     backend: Annotated[
         Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
     ] = "ray",
@@ -193,25 +199,37 @@ def audit(
 
     Ctrl-C, SIGTERM and SIGHUP end within ten seconds, with exit code 130, 143 and 129.
     """
-    from ressearch.report.audit_table import audit_markdown, audit_sentences, audit_tables
-    from ressearch.report.console import PlainTextConsole, new_console
-    from ressearch.report.plain_tables import for_terminal
-    from ressearch.report.retraining_live import progress
+    from ressearch.report.audit_table import audit_findings
 
-    # Markdown is to be redirected into a file; progress is not to end there
-    observe = partial(progress, console=PlainTextConsole(file=sys.stderr)) if form == "md" else progress
     try:
-        found = verbs.audit(study, sample=sample, epochs=epochs, subset=subset, backend=backend, observe=observe)
+        found = verbs.audit(
+            study, sample=sample, epochs=epochs, subset=subset, backend=backend, observe=_progress(form)
+        )
     except KeyboardInterrupt:
         interrupted()
-    if form == "md":
-        say(audit_markdown(found))
-    else:
-        for table in audit_tables(found):
-            say(f"\n{table.title}:")
-            new_console().print(for_terminal(table))
-        say("\n".join(audit_sentences(found)))
+    _say_findings(audit_findings(found), form)
     _end_early(found.num_missing)
+
+
+def _progress(form: str) -> "Observe":
+    """Return the display of trainings; Markdown is to be redirected into a file, where no progress is to end."""
+    from ressearch.report.console import PlainTextConsole
+    from ressearch.report.retraining_live import progress
+
+    return partial(progress, console=PlainTextConsole(file=sys.stderr)) if form == "md" else progress
+
+
+def _say_findings(found: "Findings", form: str) -> None:
+    from ressearch.report.console import new_console
+    from ressearch.report.plain_tables import findings_markdown, for_terminal
+
+    if form == "md":
+        say(findings_markdown(found))
+        return
+    for table in found.tables:
+        say(f"\n{table.title}:")
+        new_console().print(for_terminal(table))
+    say("\n".join(found.sentences))
 
 
 def _end_early(num_missing: int) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from ressearch.messages import printable
 from ressearch.noise import CONFIDENCE
-from ressearch.report.plain_tables import PlainTable, as_markdown
+from ressearch.report.plain_tables import Findings, PlainTable
 from ressearch.search.agreement import MIN_NETWORKS, NUM_RESAMPLES, IntervalEstimate, settled_epoch
 from ressearch.search.audit import MEASURE, Audit
 
@@ -15,6 +15,11 @@ MAX_EPOCHS = 12
 """Epochs that a table shows; of more, some are left out."""
 _INTERVAL = f"{CONFIDENCE:.0%} interval"
 _NAMES = {MEASURE: "search's val_accuracy"}
+
+
+def audit_findings(audit: Audit) -> Findings:
+    """Return tables and sentences."""
+    return Findings(audit_tables(audit), audit_sentences(audit))
 
 
 def audit_tables(audit: Audit) -> list[PlainTable]:
@@ -30,12 +35,6 @@ def audit_tables(audit: Audit) -> list[PlainTable]:
             _epochs("Full training after each epoch against its end", audit.full_curve),
         ]
     return tables
-
-
-def audit_markdown(audit: Audit) -> str:
-    """Return all of it as Markdown."""
-    tables = [f"{table.title}:\n\n{as_markdown(table)}" for table in audit_tables(audit)]
-    return "\n\n".join([*tables, "\n".join(f"- {line}" for line in audit_sentences(audit))])
 
 
 def audit_sentences(audit: Audit) -> list[str]:

@@ -1,35 +1,38 @@
-"""What a confirmation came to, as Markdown: readable in a terminal and in a file alike."""
+"""What a confirmation came to: the contestants, the leader's differences to its rivals, and what follows in words."""
 
 from collections.abc import Iterator, Sequence
 
 from ressearch.messages import printable
 from ressearch.noise import CONFIDENCE, MOST_PAIRS
-from ressearch.report.plain_tables import PlainTable, as_markdown
+from ressearch.report.formatting import short_count
+from ressearch.report.plain_tables import Findings, PlainTable
 from ressearch.search.confirm import Comparison, Confirmation, Confirmed
 
 _COLUMNS = ("network", "params", "MACs", "lr", "weight decay", "test accuracy", "standard deviation", "seeds")
 
 
-def confirmation_report(confirmation: Confirmation) -> str:
-    """Return the contestants, the leader's differences to its rivals, and what follows in a sentence."""
-    parts = [confirmation_table(confirmation.rows)]
-    if confirmation.comparisons:
-        parts.append(difference_table(confirmation))
-    parts.append("\n".join(_sentences(confirmation)))
-    return "\n\n".join(parts)
+def confirmation_findings(confirmation: Confirmation) -> Findings:
+    """Return tables and sentences."""
+    differences = [difference_table(confirmation)] if confirmation.comparisons else []
+    return Findings([confirmation_table(confirmation.rows), *differences], list(_sentences(confirmation)))
 
 
-def confirmation_table(rows: Sequence[Confirmed]) -> str:
-    """Return one line per contestant, with the mean over the seeds and every single accuracy."""
-    return as_markdown(PlainTable("", _COLUMNS, [_cells(row) for row in rows]))
+def confirmation_table(rows: Sequence[Confirmed]) -> PlainTable:
+    """Return one line per contestant, with the mean over the seeds and every single accuracy.
+
+    How long they were trained stands in the title, where that is the same for all.
+    """
+    lengths = {row.contestant.length for row in rows}
+    title = " ".join(["Accuracy on the test images", *(lengths if len(lengths) == 1 else ())])
+    names = [row.contestant.title if len(lengths) == 1 else row.contestant.name for row in rows]
+    return PlainTable(title, _COLUMNS, [(name, *_cells(row)) for name, row in zip(names, rows, strict=True)])
 
 
 def _cells(row: Confirmed) -> tuple[str, ...]:
     trial, recipe = row.contestant.trial, row.contestant.recipe
     return (
-        row.contestant.name,
         f"{trial.num_params:,}",
-        f"{trial.num_macs:,}",
+        short_count(trial.num_macs),
         f"{recipe.lr:.3g}",
         f"{recipe.weight_decay:.2g}",
         "-" if row.mean is None else f"{row.mean:.4f}",
@@ -38,7 +41,7 @@ def _cells(row: Confirmed) -> tuple[str, ...]:
     )
 
 
-def difference_table(confirmation: Confirmation) -> str:
+def difference_table(confirmation: Confirmation) -> PlainTable:
     """Return one line per rival: the leader's test accuracy minus the rival's, seed by seed."""
     assert confirmation.leader is not None, "nobody leads"
     leader = confirmation.leader.contestant.title
@@ -50,7 +53,8 @@ def difference_table(confirmation: Confirmation) -> str:
         "pairs",
         "separable",
     )
-    return as_markdown(PlainTable("", columns, [_difference_cells(one) for one in confirmation.comparisons]))
+    rows = [_difference_cells(one) for one in confirmation.comparisons]
+    return PlainTable("Differences, paired by seed", columns, rows)
 
 
 def _difference_cells(comparison: Comparison) -> tuple[str, ...]:

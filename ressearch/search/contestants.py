@@ -23,6 +23,11 @@ class Contestant:
     recipe_of: int | None = None
 
     @property
+    def length(self) -> str:
+        """How long it is trained, in words; a part of its name."""
+        return self.name.removeprefix(self.title).lstrip()
+
+    @property
     def is_found(self) -> bool:
         """Whether the search has found it."""
         return self.trial.baseline is None

@@ -32,38 +32,45 @@ def table(output: str) -> list[str]:
 
 
 def test_confirm_trains_what_is_missing(call: Call, copy: Path) -> None:
-    arguments = ("confirm", "digits", "--top", 1, "--epochs", 1, "--subset", 100, "--backend", "local")
+    title = "Accuracy on the test images (1 epochs, 100 images)"
+    length = ("--epochs", 1, "--subset", 100)
+    arguments = ("confirm", "digits", "--top", 1, *length, "--backend", "local", "--format", "md")
     before = ressearch.leaderboard("digits")
     first = call(*arguments, "--seeds", 1)
     assert first.code == 0, first.err
     best = next(row.trial.number for row in before if row.rank == 1)
     names = [f"trial {best} (1 epochs, 100 images)", "resnet-8 (1 epochs, 100 images)"]
-    assert first.out.startswith("confirmation: 2 trainings, 1 epoch of 100 images each; about ")
-    done = re.findall(TRAINED, first.out, re.MULTILINE)
+    assert first.err.startswith("confirmation: 2 trainings, 1 epoch of 100 images each; about ")
+    done = re.findall(TRAINED, first.err, re.MULTILINE)
     assert [name for name, _, _ in done] == names
     assert len({seed for _, seed, _ in done}) == 1
     header, rule, *rows = table(first.out)
     assert header.startswith("| network | params | MACs |")
     assert set(rule) <= set("| -")
-    assert [row.split(" | ")[0] for row in rows] == [f"| {name}" for name in names]
+    assert [row.split(" | ")[0] for row in rows] == [f"| trial {best}", "| resnet-8"]
     for row, (_, _, accuracy) in zip(rows, done, strict=True):
         assert row.endswith(f"| {accuracy} | - | {accuracy} |")
 
     again = call(*arguments, "--seeds", 1)
     assert again.code == 0
-    assert again.out.startswith("\n|")  # nothing was trained
+    assert (again.err, again.out.splitlines()[0]) == ("", f"{title}:")  # nothing was trained
     assert table(again.out) == [header, rule, *rows]
 
     second = call(*arguments, "--seeds", 2)
     assert second.code == 0
-    assert second.out.startswith("confirmation: 4 trainings, 2 of them done before, ")
-    added = re.findall(TRAINED, second.out, re.MULTILINE)
+    assert second.err.startswith("confirmation: 4 trainings, 2 of them done before, ")
+    added = re.findall(TRAINED, second.err, re.MULTILINE)
     assert [name for name, _, _ in added] == names
     assert {seed for _, seed, _ in added}.isdisjoint(seed for _, seed, _ in done)
     for row, (_, _, old), (_, _, new) in zip(table(second.out)[-2:], done, added, strict=True):
         assert row.endswith(f"| {old}, {new} |")
         mean = float(row.split(" | ")[5])
         assert mean == pytest.approx((float(old) + float(new)) / 2, abs=1.1e-4)
+
+    shown = call(*arguments[:-2], "--seeds", 2)
+    assert "|" not in shown.out
+    assert f"{float(rows[0].split(' | ')[5]):.4f}" in shown.out
+    assert second.out.splitlines()[-1].removeprefix("- ") in shown.out.splitlines()
 
     study = ressearch.open_study("digits")
     assert len(study.confirmations) == 4

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from ressearch.report.audit_table import audit_markdown, audit_sentences, audit_tables
+from ressearch.report.audit_table import audit_findings, audit_sentences, audit_tables
+from ressearch.report.plain_tables import findings_markdown
 from ressearch.search.audit import Audit, Audited
 from ressearch.store.record import TrialRecord
 
@@ -59,7 +60,7 @@ def test_a_search_that_ranks_better_than_counting_is_told(audited: Callable[...,
 def test_the_tables_as_markdown(audited: Callable[..., Audit]) -> None:
     order = [0.3, 0.6, 0.2, 0.5]
     audit = audited(*(([0.1, before], [then]) for before, then in zip((0.6, 0.5, 0.4, 0.4), order, strict=True)))
-    text = audit_markdown(audit)
+    text = findings_markdown(audit_findings(audit))
     assert "| trial 0 | 75,290 | " in text
     assert "| 0.6000 | 0.3000 | 1 | 3 |" in text
     assert "| 0.4000 | 0.2000 | 3 | 4 |" in text
@@ -89,4 +90,4 @@ def test_too_few_networks_and_failures_are_told(audited: Callable[..., Audit]) -
 def test_equal_networks_have_no_ranking(audited: Callable[..., Audit]) -> None:
     audit = audited(*(([0.5], [0.1 * place]) for place in range(1, 5)))
     assert "there is no ranking to compare" in audit_sentences(audit)[0]
-    assert audit_markdown(audit)
+    assert findings_markdown(audit_findings(audit))

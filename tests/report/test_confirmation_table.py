@@ -1,10 +1,14 @@
-"""What a confirmation came to, as Markdown."""
+"""What a confirmation came to."""
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from ressearch.report.confirmation_table import confirmation_report, confirmation_table, verdict
+from ressearch.report.confirmation_table import confirmation_findings, confirmation_table, verdict
+from ressearch.report.plain_tables import findings_markdown, for_terminal
 from ressearch.search.confirm import Confirmation, Confirmed
 from ressearch.search.contestants import Contestant
 from ressearch.store.record import TrialRecord
@@ -28,16 +32,39 @@ def confirmed(record: Record) -> Callable[..., Confirmed]:
 
 
 def cells(row: Confirmed) -> list[str]:
-    header, rule, line = confirmation_table([row]).splitlines()
-    assert header.count("|") == rule.count("|") == line.count("|")
-    return [cell.strip() for cell in line.strip("|").split("|")]
+    table = confirmation_table([row])
+    assert len(table.columns) == len(table.rows[0])
+    return list(table.rows[0])
 
 
 def test_the_mean_stands_beside_every_seed(confirmed: Callable[..., Confirmed]) -> None:
     name, params, macs, lr, decay, mean, spread, seeds = cells(confirmed("trial 4", 0.5, 0.7))
-    assert (name, params, lr, decay) == ("trial 4 (2 epochs, all images)", "269,722", "0.25", "0.0005")
-    assert int(macs.replace(",", "")) > 40_000_000
+    assert (name, params, macs, lr, decay) == ("trial 4", "269,722", "40.6M", "0.25", "0.0005")
     assert (mean, spread, seeds) == ("0.6000", "0.1414", "0.5000, 0.7000")
+
+
+def test_contestants_of_several_lengths_are_told_apart(confirmed: Callable[..., Confirmed]) -> None:
+    one, other = confirmed("trial 4", 0.5), confirmed("trial 6", 0.5)
+    assert confirmation_table([one]).title == "Accuracy on the test images (2 epochs, all images)"
+    longer = replace(other, contestant=replace(other.contestant, name="trial 6 (9 epochs, all images)"))
+    table = confirmation_table([one, longer])
+    assert table.title == "Accuracy on the test images"
+    assert [row[0] for row in table.rows] == ["trial 4 (2 epochs, all images)", "trial 6 (9 epochs, all images)"]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_no_number_is_cut(width: int, confirmed: Callable[..., Confirmed]) -> None:
+    rows = (
+        confirmed("trial 4", 0.7111, 0.7222, 0.7333),
+        confirmed("preresnet-20, recipe of trial 28", 0.5111, 0.5333, 0.5222, baseline="preresnet-20"),
+    )
+    console = Console(file=io.StringIO(), width=width)
+    for table in confirmation_findings(Confirmation(rows=rows, num_seeds=3)).tables:
+        console.print(for_terminal(table))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "…" not in shown
+    assert {"0.7111", "0.7222", "0.7333", "0.5333", "269,722", "40.6M"} <= {word.strip(",") for word in shown.split()}
+    assert max(map(len, shown.splitlines())) <= width
 
 
 def test_one_seed_has_no_spread(confirmed: Callable[..., Confirmed]) -> None:
@@ -66,7 +93,7 @@ def test_the_sentence_says_from_whom_the_leader_is_separable(confirmed: Callable
         "separable from, and worse than, wrn, not separable from trial 6 (1 more seed would do); and resnet-14 "
         "(over 1,000 seeds would do), not compared with lost, for want of two pairs."
     )
-    report = confirmation_report(found)
+    report = findings_markdown(confirmation_findings(found))
     assert "| trial 6 (runner-up) | +0.0200 | 0.0100 | -0.0048 to +0.0448 | 3 | no, 1 more seed |" in report
     assert "| lost | +0.2100 | - | - | 1 | - |" in report
     assert "The leader was picked by these numbers" in report
@@ -83,7 +110,8 @@ def test_one_seed_separates_nothing(confirmed: Callable[..., Confirmed]) -> None
 
 def test_equal_differences_are_told(confirmed: Callable[..., Confirmed]) -> None:
     rows = (confirmed("trial 4", 0.9, 0.8), confirmed("resnet-8", 0.5, 0.4, baseline="resnet-8"))
-    assert "an interval without width, which proves little" in confirmation_report(Confirmation(rows=rows, num_seeds=2))
+    sentences = confirmation_findings(Confirmation(rows=rows, num_seeds=2)).sentences
+    assert any("an interval without width, which proves little" in line for line in sentences)
 
 
 @pytest.mark.parametrize(
@@ -95,4 +123,4 @@ def test_one_contestant_is_compared_with_nobody(
 ) -> None:
     alone = Confirmation(rows=(confirmed("one", 0.5, 0.6, baseline=baseline),), num_seeds=2)
     assert said in verdict(alone)
-    assert "minus" not in confirmation_report(alone)
+    assert len(confirmation_findings(alone).tables) == 1
