@@ -228,11 +228,15 @@ def test_a_signal_ends_a_training_that_goes_on(
         text=True,
         env=environment | {"RESSEARCH_CACHE": os.environ["RESSEARCH_CACHE"]},
     )
-    assert process.stdout is not None
-    assert process.stdout.readline().startswith("resnet-8 on ")
-    assert process.stdout.readline().startswith("epoch 1/300: ")
-    process.send_signal(signum)
-    out, err = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("resnet-8 on ")
+        assert process.stdout.readline().startswith("epoch 1/300: ")
+        process.send_signal(signum)
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
     assert process.returncode == 128 + signum
     assert err == "\nressearch: ended; the same command carries on\n"
     done = 1 + out.count("epoch ")
