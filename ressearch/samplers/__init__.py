@@ -1,5 +1,6 @@
 """Samplers: what proposes the next candidate. One file and one row each; Optuna loads when one of its own starts."""
 
+from ressearch.samplers.evolution import Evolution
 from ressearch.samplers.gp import Gp
 from ressearch.samplers.grid import Grid
 from ressearch.samplers.nsga2 import Nsga2
@@ -13,11 +14,13 @@ SAMPLERS: dict[str, type[SamplerSettings]] = {
     "grid": Grid,
     "nsga2": Nsga2,
     "gp": Gp,
+    "evolution": Evolution,
 }
 """Every sampler by its YAML name."""
 
 __all__ = [
     "SAMPLERS",
+    "Evolution",
     "Gp",
     "Grid",
     "Nsga2",

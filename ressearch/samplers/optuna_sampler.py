@@ -6,13 +6,10 @@ from typing import Any
 from optuna.samplers import BaseSampler
 from optuna.trial import Trial, TrialState
 
-from ressearch.samplers.sampler import Params, Sampler, Task
+from ressearch.samplers.sampler import STARTUP_TRIALS, Params, Sampler, Task
 from ressearch.store.distributions import distribution_of, suggested
 from ressearch.store.optuna_study import OptunaStudy, in_memory
 from ressearch.store.record import INFRASTRUCTURE, TrialRecord
-
-STARTUP_TRIALS = 10
-"""Trials drawn at random before there is something to learn from (Optuna's own default)."""
 
 
 class OptunaSampler(Sampler):

@@ -12,6 +12,9 @@ from ressearch.store.record import TrialRecord
 
 Params = Mapping[str, Value]
 
+STARTUP_TRIALS = 10
+"""Trials drawn at random before there is something to learn from (Optuna's own default)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Task:

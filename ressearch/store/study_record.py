@@ -21,6 +21,8 @@ CONFIRMATION = "confirmation"
 """The part of a study that retrains its best networks."""
 AUDIT = "audit"
 """The part of a study that retrains a sample of its networks."""
+REPEATS = "repeats"
+"""The part of a study, one of a recording, that trains some of its networks again just as they were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,7 @@ class StudyRecord:
     directions: what is better of each objective, the first objective first.
     confirmations: trainings of its best networks with fresh seeds; never ranked among the trials.
     audits: trainings of a sample of its networks at full length; never ranked, either.
+    repeats: trainings of a sample of its networks with other seeds and nothing else changed; never ranked, either.
     """
 
     directory: Path
@@ -38,6 +41,7 @@ class StudyRecord:
     directions: Directions = field(default_factory=lambda: dict(ACCURACY))
     confirmations: tuple[TrialRecord, ...] = ()
     audits: tuple[TrialRecord, ...] = ()
+    repeats: tuple[TrialRecord, ...] = ()
     terms: Mapping[str, Any] = field(default_factory=dict)
     """What it was begun with, as `Experiment.terms` gives it; empty where an earlier version kept none."""
     sessions: tuple[Mapping[str, Any], ...] = ()
@@ -181,6 +185,7 @@ def open_study(study: str | Path) -> StudyRecord:
         directions=store.directions,
         confirmations=_part(directory, CONFIRMATION),
         audits=_part(directory, AUDIT),
+        repeats=_part(directory, REPEATS),
         terms=store.terms or {},
         sessions=store.sessions or tuple(manifest.get("sessions", ())),
     )

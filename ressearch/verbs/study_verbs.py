@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from ressearch.experiment import Experiment
     from ressearch.images import ImageShape
     from ressearch.report.leaderboard import Row
+    from ressearch.search.retraining import Observe as ObserveRetraining
     from ressearch.search.session import Observe, Outcome
     from ressearch.space import Space
     from ressearch.space.survey import Report
+    from ressearch.store.table import Table
 
 
 def check(
@@ -105,6 +107,66 @@ def run(
         write_leaderboard(record)
         export_best(record)
     return outcome
+
+
+@ending.orderly()
+def record(
+    experiment: "Experiment | str | Path",
+    table: str | Path,
+    *,
+    random: int = 200,
+    mutations: int = 40,
+    repeats: int = 24,
+    seeds: int = 2,
+    backend: BackendName = "ray",
+    observe: "Observe | None" = None,
+    observe_repeats: "ObserveRetraining | None" = None,
+) -> "Table":
+    """Train networks of a space to the end, and write all their curves into one file that searches are replayed on.
+
+    The trainings are kept in a study beside the file, with its name but without its ending: the same call carries on,
+    and larger numbers add to it. The file is written whenever the call ends.
+
+    Args:
+        experiment: An experiment, or the path of its YAML file; its sampler, scheduler and budget are not used.
+        table: The Parquet file.
+        random: Networks drawn at random, baselines included.
+        mutations: Networks that differ in one parameter from one of the best quarter of those.
+        repeats: Networks, spread over the ranking, that are trained again with other seeds.
+        seeds: Further trainings of each of those.
+        backend: As for `run`.
+        observe: Opens a display of the networks.
+        observe_repeats: Opens a display of the repeats.
+
+    Raises:
+        SpaceError: If the experiment is wrong.
+        StudyError: If the study is in use, damaged, or of another experiment.
+        ValueError: If a number is too small, the file has another ending than .parquet, or images cannot be used.
+    """
+    from ressearch.search.backends import backend_named
+    from ressearch.search.recording import record_study
+    from ressearch.search.retraining import unobserved as unobserved_repeats
+    from ressearch.search.session import unobserved
+    from ressearch.store.table import table_of, write_table
+
+    path = Path(table)
+    if path.suffix != ".parquet":
+        raise ValueError(f"{path}: the table is a Parquet file, say {path.with_suffix('.parquet')}")
+    study = record_study(
+        loaded(experiment),
+        path.with_suffix(""),
+        backend_named(backend),
+        num_random=random,
+        num_mutated=mutations,
+        num_repeated=repeats,
+        num_seeds=seeds,
+        observe=observe or unobserved,
+        observe_repeats=observe_repeats or unobserved_repeats,
+    )
+    made = table_of(study)
+    with ending.held():
+        write_table(made, path)
+    return made
 
 
 def leaderboard(study: str | Path, *, top: int | None = None) -> "list[Row]":

@@ -24,6 +24,7 @@ FITTING = {
     "grid": ("finite",),
     "nsga2": ("conditional", "numeric", "finite"),
     "gp": ("numeric",),
+    "evolution": ("conditional", "numeric", "finite"),
 }
 every_pair = pytest.mark.parametrize(("row", "space"), [(row, space) for row in FITTING for space in FITTING[row]])
 every_row = pytest.mark.parametrize(("row", "space"), [(row, FITTING[row][0]) for row in FITTING])
@@ -205,7 +206,9 @@ def mean_of_later(experiment: Experiment, seed: int, ended: Ended, count: int) -
     return sum(values[count // 2 :]) / (count - count // 2)
 
 
-@pytest.mark.parametrize(("row", "count", "num_seeds"), [("tpe", 50, 3), ("gp", 24, 1), ("nsga2", 120, 3)])
+@pytest.mark.parametrize(
+    ("row", "count", "num_seeds"), [("tpe", 50, 3), ("gp", 24, 1), ("nsga2", 120, 3), ("evolution", 100, 3)]
+)
 def test_those_that_learn_do_better_than_random_draws(
     row: str, count: int, num_seeds: int, made: Made, ended: Ended
 ) -> None:
@@ -242,7 +245,7 @@ def told(record: TrialRecord) -> tuple[float, float]:
     return record.measures["val_accuracy"], -record.measures["num_params"]
 
 
-@pytest.mark.parametrize(("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160)])
+@pytest.mark.parametrize(("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160), ("evolution", 120)])
 def test_those_that_learn_do_so_with_several_objectives_stopped_trials_and_a_second_session(
     row: str, count: int, made: Made, ended: Ended
 ) -> None:
@@ -255,4 +258,4 @@ def test_those_that_learn_do_so_with_several_objectives_stopped_trials_and_a_sec
 
 
 def test_every_row_that_learns_is_held_to_it() -> None:
-    assert {name for name, row in SAMPLERS.items() if row.learns} == {"tpe", "gp", "nsga2"}
+    assert {name for name, row in SAMPLERS.items() if row.learns} == {"tpe", "gp", "nsga2", "evolution"}
