@@ -1,5 +1,6 @@
 """Commands on search spaces and studies."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -98,6 +99,50 @@ def run(
     say(session_summary(outcome, open_study(outcome.directory)))
     if outcome.was_interrupted:
         raise typer.Exit(ending.exit_code())
+
+
+@app.command(epilog="\b\nExample:\n  ressearch record search_spaces/cifar10.yaml -o tables/cifar10.parquet")
+def record(
+    space: Space,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="TABLE", help="Parquet file to write.", show_default=False)
+    ],
+    random: Annotated[int, typer.Option(min=1, metavar="N", help="Networks drawn at random, baselines included.")] = 200,
+    mutations: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Networks that differ in one parameter from one of the best quarter.")
+    ] = 40,
+    repeats: Annotated[int, typer.Option(min=0, metavar="N", help="Networks that are trained again.")] = 24,
+    seeds: Annotated[int, typer.Option(min=0, metavar="S", help="Further trainings of each of those.")] = 2,
+    backend: Annotated[
+        Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
+    ] = "ray",
+) -> None:
+    """Train networks of a space to the end, and write their curves into one file.
+
+    Random networks, mutations of the best of them, and repeats with other seeds; the sampler, the scheduler and the
+    budget of SPACE are not used. The trainings are kept in a study beside TABLE, with its name but without .parquet:
+    the same command again carries on, and larger numbers add to it.
+
+    Ctrl-C, SIGTERM and SIGHUP save and end within ten seconds, with exit code 130, 143 and 129.
+    """
+    from ressearch.report.live import progress
+    from ressearch.report.retraining_live import progress as progress_of_repeats
+
+    try:
+        table = verbs.record(
+            space,
+            output,
+            random=random,
+            mutations=mutations,
+            repeats=repeats,
+            seeds=seeds,
+            backend=backend,
+            observe=progress,
+            observe_repeats=progress_of_repeats,
+        )
+    except KeyboardInterrupt:
+        interrupted()
+    say(f"{len(table.trials):,} networks and {len(table.repeats):,} repeats\n{output}")
 
 
 @app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")
