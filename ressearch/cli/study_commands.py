@@ -107,9 +107,12 @@ def record(
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="TABLE", help="Parquet file to write.", show_default=False)
     ],
-    random: Annotated[int, typer.Option(min=1, metavar="N", help="Networks drawn at random, baselines included.")] = 200,
+    random: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Networks drawn at random, baselines included.")
+    ] = 200,
     mutations: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Networks that differ in one parameter from one of the best quarter.")
+        int,
+        typer.Option(min=0, metavar="N", help="Networks that differ in one parameter from one of the best quarter."),
     ] = 40,
     repeats: Annotated[int, typer.Option(min=0, metavar="N", help="Networks that are trained again.")] = 24,
     seeds: Annotated[int, typer.Option(min=0, metavar="S", help="Further trainings of each of those.")] = 2,

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 from ressearch import ending
 from ressearch.experiment import Budget, Experiment
+from ressearch.experiment.loader import without_root
 from ressearch.samplers import Params, Sampler, SamplerSettings, Task
 from ressearch.schedulers import NoStopping
 from ressearch.search.audit import sampled
@@ -58,7 +59,7 @@ class _Recorded(Sampler):
             return None
         return mutated(self._space, self._random.choice(best).params, self._random)
 
-    def begin(self, number: int, params: Params) -> None:
+    def begin(self, number: int, params: Params) -> None:  # noqa: ARG002
         self._num_begun = number + 1
 
     def tell(self, record: TrialRecord) -> None:
@@ -113,12 +114,17 @@ def record_study(
     )
     outcome = run_session(recorded, directory, backend, trials=num_random + num_mutated, observe=observe)
     if experiment.origin.text:
-        (directory / SPACE).write_text(experiment.origin.text)
+        (directory / SPACE).write_text(without_root(experiment.origin.text))
     study = open_study(directory)
     if not outcome.was_interrupted and num_repeated and num_seeds:
         repeats = _repeats(study, num_repeated, num_seeds, experiment.seed)
         retrain(
-            directory, REPEATS, repeats, backend, measure="val_accuracy", subset=experiment.images.subset,
+            directory,
+            REPEATS,
+            repeats,
+            backend,
+            measure="val_accuracy",
+            subset=experiment.images.subset,
             observe=observe_repeats,
         )
     return open_study(directory)
