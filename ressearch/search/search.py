@@ -16,7 +16,8 @@ from ressearch.search.ledger import Ledger
 from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
-from ressearch.training.data import Prepared, counted
+from ressearch.training.data import Prepared
+from ressearch.training.source import Counts
 
 MAX_RETRIES = 2
 """Times that a candidate is trained again after a breakdown; after a third one it is given up."""
@@ -34,7 +35,9 @@ class Search:
         exhausted: Nothing new was found.
     """
 
-    def __init__(self, experiment: Experiment, ledger: Ledger, images: Prepared, *, allowance: Allowance) -> None:
+    def __init__(
+        self, experiment: Experiment, ledger: Ledger, images: Prepared, counts: Counts, *, allowance: Allowance
+    ) -> None:
         records = ledger.records
         self.resources = experiment.session.resources
         self.num_workers = 0
@@ -50,7 +53,7 @@ class Search:
         self.candidates.restore(records.values())
         self._experiment = experiment
         self._images = images
-        self._counts = counted(images)
+        self._counts = counts
         self._rule = restored_rule(experiment, records.values())
         self._waiting = deque(waiting_trials(experiment, records, MAX_RETRIES))
         self._resuming: deque[int] = deque()

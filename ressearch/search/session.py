@@ -120,11 +120,12 @@ def run_session(
         ledger = Ledger(store)
         before = sum(float(session.get("seconds", 0.0)) for session in store.sessions)
         allowance = Allowance(budget, directions_of(experiment.objectives), before=before)
-        search = Search(experiment, ledger, images, allowance=allowance)
+        counts = counted(images)
+        search = Search(experiment, ledger, images, counts, allowance=allowance)
         try:
             if changes:
                 ledger.note(changes=changes)
-            _run(search, backend, observe, _start(search, experiment, directory, counted(images)))
+            _run(search, backend, observe, _start(search, experiment, directory, counts))
         finally:
             summary = account(ledger.ended, search.num_workers, allowance.seconds)
             if ledger.ended:
