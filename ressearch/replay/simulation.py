@@ -48,7 +48,8 @@ def simulated(look_up: LookUp, clock: Clock, *, num_workers: int) -> Backend:
 
     def run(work: Work) -> None:
         work.num_workers = num_workers
-        order, events = count(), []
+        order = count()
+        events: list[tuple[float, int, int]] = []
         paused: dict[int, _Training] = {}
         running: dict[int, _Training] = {}
 

@@ -1,13 +1,13 @@
 """What every sampler is: settings from the YAML file, which start a sampler at work in one study."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import ClassVar
 
 from ressearch.ranking import Direction
-from ressearch.space import Space, Value
+from ressearch.space import Candidate, Space, Value
 from ressearch.store.record import TrialRecord
 
 Params = Mapping[str, Value]
@@ -21,9 +21,11 @@ class Task:
     """What a sampler needs to know of a study.
 
     objectives: names, as in a record's measures; directions: what is better of each.
+    candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
     """
 
     space: Space
+    candidate: Callable[[Params], Candidate]
     objectives: tuple[str, ...]
     directions: tuple[Direction, ...]
     seed: int

@@ -39,7 +39,13 @@ class CandidateSource:
         self.refused: Counter[str] = Counter()
         self._experiment = experiment
         self._is_too_long = is_too_long
-        task = Task(space=experiment.space, objectives=objectives, directions=directions, seed=seed)
+        task = Task(
+            space=experiment.space,
+            candidate=experiment.candidate,
+            objectives=objectives,
+            directions=directions,
+            seed=seed,
+        )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)
         self._seen: set[str] = set()

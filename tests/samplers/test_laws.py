@@ -25,6 +25,7 @@ FITTING = {
     "nsga2": ("conditional", "numeric", "finite"),
     "gp": ("numeric",),
     "evolution": ("conditional", "numeric", "finite"),
+    "trees": ("conditional", "numeric", "finite"),
 }
 every_pair = pytest.mark.parametrize(("row", "space"), [(row, space) for row in FITTING for space in FITTING[row]])
 every_row = pytest.mark.parametrize(("row", "space"), [(row, FITTING[row][0]) for row in FITTING])
@@ -34,7 +35,13 @@ SEVERAL = "objectives: [val_accuracy, num_params]\n"
 def started(experiment: Experiment) -> Sampler:
     directions = tuple(OBJECTIVES[name].direction for name in experiment.objectives)
     return experiment.sampler.start(
-        Task(space=experiment.space, objectives=experiment.objectives, directions=directions, seed=experiment.seed)
+        Task(
+            space=experiment.space,
+            candidate=experiment.candidate,
+            objectives=experiment.objectives,
+            directions=directions,
+            seed=experiment.seed,
+        )
     )
 
 

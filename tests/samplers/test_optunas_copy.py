@@ -22,7 +22,13 @@ OPTUNAS = pytest.mark.parametrize("row", ["tpe", "nsga2", "gp"])
 def started(experiment: Experiment) -> Any:
     directions = tuple(OBJECTIVES[name].direction for name in experiment.objectives)
     return experiment.sampler.start(
-        Task(space=experiment.space, objectives=experiment.objectives, directions=directions, seed=0)
+        Task(
+            space=experiment.space,
+            candidate=experiment.candidate,
+            objectives=experiment.objectives,
+            directions=directions,
+            seed=0,
+        )
     )
 
 
@@ -136,7 +142,9 @@ def test_generations_go_on_where_the_last_session_ended(made: Made, ended: Ended
     bad: dict[str, Any] = {"depth": 1, "width_1": 8, "lr": 0.002}
     good: dict[str, Any] = {"depth": 3, "width_1": 32, "lr": 0.1}
     sampler: Any = Nsga2(population_size=4).start(
-        Task(space=space, objectives=("val_accuracy",), directions=("maximize",), seed=0)
+        Task(
+            space=space, candidate=experiment.candidate, objectives=("val_accuracy",), directions=("maximize",), seed=0
+        )
     )
     sampler.restore([ended(number, good if number >= 4 else bad, 0.1 + 0.1 * number) for number in range(8)])
     inherited = 0
@@ -157,9 +165,12 @@ def test_generations_go_on_where_the_last_session_ended(made: Made, ended: Ended
 
 
 def test_stopped_trials_take_no_place_in_a_generation(made: Made, ended: Ended) -> None:
-    space = made("numeric").space
+    experiment = made("numeric")
+    space = experiment.space
     sampler: Any = Nsga2(population_size=2).start(
-        Task(space=space, objectives=("val_accuracy",), directions=("maximize",), seed=0)
+        Task(
+            space=space, candidate=experiment.candidate, objectives=("val_accuracy",), directions=("maximize",), seed=0
+        )
     )
     states = ["complete", "pruned", "pruned", "complete", "complete"]
     sampler.restore([ended(number, drawn(space, number), 0.5, state=state) for number, state in enumerate(states)])
@@ -213,7 +224,9 @@ def test_random_draws_have_a_place_in_a_generation(made: Made, ended: Ended) -> 
     """Where all that is proposed is known already, draws take over: they must count as parents, as after a resume."""
     experiment = made("numeric", more="objectives: [val_accuracy, num_params]\n")
     space, directions = experiment.space, ("maximize", "minimize")
-    task = Task(space=space, objectives=experiment.objectives, directions=directions, seed=0)
+    task = Task(
+        space=space, candidate=experiment.candidate, objectives=experiment.objectives, directions=directions, seed=0
+    )
     sampler: Any = Nsga2(population_size=2).start(task)
     for number in range(5):
         params = drawn(space, number)

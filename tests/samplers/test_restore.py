@@ -37,7 +37,13 @@ def test_a_resumed_sampler_learns_from_truth_values() -> None:
                 measures={"val_accuracy": accuracy},
             )
         )
-    task = Task(space=experiment.space, objectives=("val_accuracy",), directions=("maximize",), seed=0)
+    task = Task(
+        space=experiment.space,
+        candidate=experiment.candidate,
+        objectives=("val_accuracy",),
+        directions=("maximize",),
+        seed=0,
+    )
     resumed = Tpe().start(task)
     resumed.restore(records)
     asked = []

@@ -1,0 +1,72 @@
+"""Points of a space as vectors of numbers, for models that learn from them."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ressearch.arch import Cost
+from ressearch.space.domains import Choice, Domain, Value
+from ressearch.space.space import Space
+
+
+class Encoding:
+    """Turns candidates of one space into vectors of equal length.
+
+    A choice of names has one entry for each, 1 for the chosen one; a number has its place between the lowest and the
+    highest, from 0 to 1, in the logarithm under log. A parameter that exists under a condition has one entry more that
+    tells whether it does; where it does not, its names are all 0 and its number is 0.5. Last come the
+    logarithms of the network's parameters, multiply-adds, activations and searched blocks.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._parameters = space.parameters
+        self._depths = {
+            parameter.name: space.num_stages if parameter.stage is None else 1
+            for parameter in space.parameters
+            if parameter.axis == "depth"
+        }
+        self._encoders = {parameter.name: _encoder(parameter.domain) for parameter in space.parameters}
+
+    def vector(self, params: Mapping[str, Value], cost: Cost) -> NDArray[np.float64]:
+        """Return the vector, of shape (length,), of a point by its active parameters and what its network costs."""
+        entries: list[float] = []
+        for parameter in self._parameters:
+            value = params.get(parameter.name)
+            if parameter.when:
+                entries.append(float(value is not None))
+            entries.extend(self._encoders[parameter.name](value))
+        num_blocks = sum(weight * int(params[name]) for name, weight in self._depths.items() if name in params)
+        counted = (cost.num_params, cost.num_macs, cost.num_activations, num_blocks)
+        return np.array([*entries, *(math.log(max(number, 1)) for number in counted)])
+
+
+class _Names:
+    def __init__(self, values: tuple[Value, ...]) -> None:
+        self._values = values
+
+    def __call__(self, value: Value | None) -> list[float]:
+        return [float(each == value) for each in self._values]
+
+
+class _Number:
+    def __init__(self, low: float, high: float, *, log: bool) -> None:
+        self._low, self._high, self._log = low, high, log
+
+    def __call__(self, value: Value | None) -> list[float]:
+        if value is None or self._low == self._high:
+            return [0.5]
+        low, high, place = self._low, self._high, float(value)
+        if self._log:
+            low, high, place = math.log(low), math.log(high), math.log(place)
+        return [(place - low) / (high - low)]
+
+
+def _encoder(domain: Domain) -> _Names | _Number:
+    if not isinstance(domain, Choice):
+        return _Number(domain.low, domain.high, log=domain.log)
+    numbers = [float(value) for value in domain.values if not isinstance(value, bool | str)]
+    if len(numbers) < len(domain.values):
+        return _Names(domain.values)
+    return _Number(min(numbers), max(numbers), log=False)
