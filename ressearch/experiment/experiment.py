@@ -65,7 +65,13 @@ class Budget:
     seconds_per_trial: float | None = None
     """Worker time of each trial: what is predicted to take longer is refused, and what takes longer fails."""
 
+    repeat_share: float | None = None
+    """Share of the epochs, 0..1, that goes to further trainings of the best networks with other seeds; 0.2 if left
+    out."""
+
     def __post_init__(self) -> None:
+        if self.repeat_share is not None and not 0 <= self.repeat_share < 1:
+            raise ValueError(f"0 <= repeat_share < 1 must hold, got {self.repeat_share:g}")
         for name in ("trials", "patience"):
             value = getattr(self, name)
             if value is not None and value < 1:

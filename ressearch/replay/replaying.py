@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from ressearch.experiment import Budget, Experiment
+from ressearch.experiment import Budget
 from ressearch.experiment.objectives import directions_of
 from ressearch.replay.memory_store import MemoryStore
-from ressearch.replay.oracle import Oracle
+from ressearch.replay.oracle import Curve, Oracle
 from ressearch.replay.simulation import Clock, simulated
 from ressearch.samplers import SamplerSettings
 from ressearch.schedulers import SchedulerSettings
@@ -24,10 +24,7 @@ class Setting:
     name: str
     sampler: SamplerSettings
     scheduler: SchedulerSettings
-
-    def applied(self, experiment: Experiment) -> Experiment:
-        """Return an experiment that is searched so."""
-        return replace(experiment, sampler=self.sampler, scheduler=self.scheduler)
+    repeat_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,9 +56,8 @@ def replay(oracle: Oracle, setting: Setting, *, seconds: float, num_workers: int
         num_workers: Trials at a time.
         seed: Of the study; settings with equal seeds are paired.
     """
-    experiment = replace(
-        setting.applied(oracle.experiment), seed=seed, session=replace(oracle.experiment.session, budget=Budget())
-    )
+    experiment = replace(oracle.experiment, sampler=setting.sampler, scheduler=setting.scheduler, seed=seed)
+    budget = Budget(hours=seconds / 3600, repeat_share=setting.repeat_share)
     clock = Clock()
     directions = directions_of(experiment.objectives)
     steps: list[Step] = []
@@ -69,18 +65,17 @@ def replay(oracle: Oracle, setting: Setting, *, seconds: float, num_workers: int
 
     def watch(record: TrialRecord) -> None:
         nonlocal reported
-        rivals = [record] if reported is None else [ledger.records[reported], record]
-        best = None if record.is_open else best_of(rivals, directions)
+        best = best_of(ledger.records.values(), directions) if record.state == "complete" else None
         if best and best.number != reported:
             reported = best.number
             truth = oracle.truth(experiment.candidate(best.params))
             steps.append(Step(seconds=clock.seconds, regret=oracle.best - truth))
 
-    def look_up(spec: TrialSpec) -> list:
+    def look_up(spec: TrialSpec) -> Curve:
         return oracle.curve(experiment.candidate(ledger.records[spec.number].params), spec.seed)
 
     ledger = Ledger(MemoryStore(), watch)
-    allowance = Allowance(Budget(hours=seconds / 3600), directions, clock=clock)
+    allowance = Allowance(budget, directions, clock=clock)
     search = Search(experiment, ledger, None, Counts(1, 1, 0), allowance=allowance)
     simulated(look_up, clock, num_workers=num_workers)(search)
     return Replay(steps=tuple(steps), num_trials=len(ledger.records))

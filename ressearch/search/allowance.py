@@ -48,7 +48,7 @@ class Allowance:
         """Take the end of a trial. Patience is for what the search finds: it neither counts nor compares baselines."""
         if record.is_ranked:
             self._best = max(self._best, record.val_accuracy or 0.0)
-        if record.baseline or not record.is_finished:
+        if record.baseline or record.trial_of is not None or not record.is_finished:
             return
         point = record.point(self._directions)
         if record.is_ranked and not any(each == point or dominates(each, point) for each in self._front):

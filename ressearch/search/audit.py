@@ -129,7 +129,7 @@ def audit_study(
             f"sample >= {MIN_NETWORKS} must hold, got {sample}: fewer networks have no ranking to speak of"
         )
     study = open_study(directory)
-    complete = [trial for trial in study.trials if trial.state == "complete"]
+    complete = [trial for trial in study.trials if trial.state == "complete" and trial.trial_of is None]
     if len(complete) < MIN_NETWORKS:
         raise StudyError(f"{directory}: an audit needs {MIN_NETWORKS} complete trials or more, got {len(complete)}")
     seed = kept_seed(directory)

@@ -110,7 +110,7 @@ def record_study(
         experiment,
         sampler=Recorded(num_random=num_random),
         scheduler=NoStopping(),
-        session=replace(experiment.session, budget=Budget()),
+        session=replace(experiment.session, budget=Budget(repeat_share=0.0)),
     )
     outcome = run_session(recorded, directory, backend, trials=num_random + num_mutated, observe=observe)
     if experiment.origin.text:

@@ -19,13 +19,21 @@ class Waiting:
     candidate: Candidate
     baseline: str | None = None
     retry_of: int | None = None
+    trial_of: int | None = None
+    """The trial whose network is trained again with a fresh seed, to know it better."""
     seed: int | None = None
     """Of the trial that was lost, so that it comes to what it would have come to."""
 
     @classmethod
     def again(cls, experiment: Experiment, record: TrialRecord) -> "Waiting":
         """Return the candidate of a trial that was lost."""
-        return cls(_candidate(experiment, restated(experiment, record)), record.baseline, record.number, record.seed)
+        candidate = _candidate(experiment, restated(experiment, record))
+        return cls(candidate, record.baseline, record.number, record.trial_of, record.seed)
+
+    @classmethod
+    def once_more(cls, experiment: Experiment, record: TrialRecord) -> "Waiting":
+        """Return the candidate of a trial that has ended, to be trained with a fresh seed."""
+        return cls(_candidate(experiment, restated(experiment, record)), trial_of=record.number)
 
 
 def restated(experiment: Experiment, record: TrialRecord) -> TrialRecord:
@@ -46,7 +54,7 @@ def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rul
     """Return the scheduler's rule with all that earlier sessions saw."""
     rule = experiment.scheduler.start(experiment.fidelity.epochs)
     for record in records:
-        if record.is_finished or record.state == "paused":
+        if record.trial_of is None and (record.is_finished or record.state == "paused"):
             for epoch in record.curve:
                 number = int(epoch["epoch"])
                 rule.record(record.number, number, point_at(experiment, record, number))

@@ -6,12 +6,13 @@ from dataclasses import asdict, replace
 
 from ressearch.arch import Cost
 from ressearch.experiment import Experiment
-from ressearch.experiment.objectives import Trained, measured
+from ressearch.experiment.objectives import Trained, directions_of, measured
 from ressearch.schedulers import Decision
 from ressearch.search.allowance import Allowance
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, failed, trial_seed
 from ressearch.search.forecast import Forecast
+from ressearch.search.leaders import Leaders
 from ressearch.search.ledger import Ledger
 from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
 from ressearch.store.files import StudyError
@@ -54,6 +55,7 @@ class Search:
         self._experiment = experiment
         self._images = images
         self._counts = counts
+        self._leaders = Leaders(allowance.budget.repeat_share, directions_of(experiment.objectives))
         self._rule = restored_rule(experiment, records.values())
         self._waiting = deque(waiting_trials(experiment, records, MAX_RETRIES))
         self._resuming: deque[int] = deque()
@@ -95,6 +97,8 @@ class Search:
             self._close(ended(record, failed("interrupted", message)))
             return Decision.STOP
         point = point_at(self._experiment, record, epoch)
+        if record.trial_of is not None:
+            return Decision.GO
         if record.baseline:
             self._rule.record(number, epoch, point)
             return Decision.GO
@@ -149,13 +153,15 @@ class Search:
         return limit is not None and predicted is not None and predicted > limit
 
     def _open_next(self) -> TrialRecord | None:
-        """Open a trial of what waits, else of what the sampler proposes, unless enough are under way."""
+        """Open a trial of what waits, else repeat a leader, else try what the sampler proposes; none if enough run."""
         trials = self.allowance.budget.trials
         is_enough = trials is not None and self.ledger.num_finished + len(self.ledger.open()) >= trials
         if is_enough or self.exhausted:
             return None
         if self._waiting:
             waiting = self._waiting.popleft()
+        elif leader := self._leaders.next(self.ledger.records.values()):
+            waiting = Waiting.once_more(self._experiment, leader)
         elif found := self.candidates.propose():
             waiting = Waiting(found)
         else:
@@ -163,7 +169,8 @@ class Search:
             return None
         candidate, experiment, number = waiting.candidate, self._experiment, self.ledger.next_number
         self.ledger.note(refused=dict(self.candidates.refused), seconds=self.allowance.seconds)
-        self.candidates.begin(number, candidate)
+        if waiting.trial_of is None:
+            self.candidates.begin(number, candidate)
         record = TrialRecord(
             number=number,
             state="running",
@@ -179,13 +186,14 @@ class Search:
             num_val_images=self._counts.val,
             baseline=waiting.baseline,
             retry_of=waiting.retry_of,
+            trial_of=waiting.trial_of,
         )
         return self.ledger.begin(record)
 
     def _spec(self, record: TrialRecord) -> TrialSpec:
         """Return what a worker needs to know of an open trial."""
         store = self.ledger.store
-        may_pause = not record.baseline and bool(self._rule.pauses_at)
+        may_pause = not record.baseline and record.trial_of is None and bool(self._rule.pauses_at)
         return TrialSpec(
             number=record.number,
             architecture=record.build_architecture(),
@@ -223,4 +231,5 @@ class Search:
         self.allowance.take(closed)
         self._forecast.take(closed)
         self._rule.ended(closed.number)
-        self.candidates.tell(closed)
+        if closed.trial_of is None:
+            self.candidates.tell(closed)

@@ -5,7 +5,7 @@ from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
-from ressearch.store.record import OPTUNAS_OWN, State, TrialRecord
+from ressearch.store.record import KEPT, State, TrialRecord
 from ressearch.store.snapshot import UnusableError
 
 STATES: dict[State, TrialState] = {
@@ -19,8 +19,7 @@ _NAMES: dict[TrialState, State] = {state: name for name, state in STATES.items()
 _NAMES[TrialState.WAITING] = "running"
 PAUSED = "paused"
 """Attribute of a running trial that waits for its scheduler."""
-_FIELDS = frozenset(spec.name for spec in fields(TrialRecord)) - OPTUNAS_OWN
-_REQUIRED = frozenset(spec.name for spec in fields(TrialRecord) if spec.default is MISSING) - OPTUNAS_OWN
+_REQUIRED = frozenset(spec.name for spec in fields(TrialRecord) if spec.default is MISSING) & KEPT
 
 
 def record_of(trial: FrozenTrial) -> TrialRecord:
@@ -37,7 +36,7 @@ def record_of(trial: FrozenTrial) -> TrialRecord:
     curve = attributes.pop("curve", None) or [
         {"epoch": epoch, "val_accuracy": value} for epoch, value in sorted(trial.intermediate_values.items())
     ]
-    values: dict[str, Any] = {name: value for name, value in attributes.items() if name in _FIELDS}
+    values: dict[str, Any] = {name: value for name, value in attributes.items() if name in KEPT}
     if missing := _REQUIRED - values.keys():
         raise UnusableError(f"trial {trial.number} has no {min(missing)}: it was not written by ressearch")
     record = TrialRecord(

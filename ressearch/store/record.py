@@ -5,11 +5,11 @@ import collections.abc
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
-from ressearch.noise import Estimate, std_error
+from ressearch.noise import Estimate, shrunken, std_error
 from ressearch.ranking import Directions, Point, oriented, ranks
 from ressearch.training.recipe import Recipe
 
@@ -25,6 +25,8 @@ GIVEN_UP = "given_up"
 
 OPTUNAS_OWN = frozenset({"number", "state", "params", "started", "ended"})
 """Fields that Optuna keeps in columns of its own; all others are attributes of the trial, which its dashboard shows."""
+DERIVED = frozenset({"estimate", "num_runs"})
+"""Fields that follow from all trials of a study and are kept nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +75,10 @@ class TrialRecord:
     started: float | None = None
     """Time of day when the trial was given out, in seconds since 1970."""
     ended: float | None = None
+    estimate: Estimate | None = None
+    """Accuracy over all trainings of this network in the study, where some were repeated: see `judged`."""
+    num_runs: int = 1
+    """Those trainings."""
 
     @property
     def val_accuracy(self) -> float | None:
@@ -96,8 +102,10 @@ class TrialRecord:
 
     @property
     def score(self) -> Estimate | None:
-        """Validation accuracy with its standard error, None before the first epoch."""
-        return None if self.val_accuracy is None else Estimate(self.val_accuracy, self.std_error)
+        """What is known of the accuracy: the estimate over all runs, else that of this one; None before an epoch."""
+        if self.estimate is not None or self.val_accuracy is None:
+            return self.estimate
+        return Estimate(self.val_accuracy, self.std_error)
 
     @property
     def epochs(self) -> int:
@@ -121,8 +129,11 @@ class TrialRecord:
 
     @property
     def is_ranked(self) -> bool:
-        """Whether the trial was trained to the end, within the limits: only such trials are compared."""
-        return self.state == "complete" and self.within_limits
+        """Whether the trial was trained to the end, within the limits: only such trials are compared.
+
+        One that trains the network of another trial again counts there.
+        """
+        return self.state == "complete" and self.within_limits and self.trial_of is None
 
     def fault(self) -> str | None:
         """Say which field is not what it should be, None if all are."""
@@ -143,7 +154,10 @@ class TrialRecord:
 
     def point(self, directions: Directions) -> Point:
         """Return what the trial came to, one value per objective, the higher the better."""
-        return oriented(self.measures or {}, directions)
+        measures = dict(self.measures or {})
+        if self.estimate is not None and "val_accuracy" in measures:
+            measures["val_accuracy"] = self.estimate.value
+        return oriented(measures, directions)
 
     def build_architecture(self) -> Architecture:
         """Return the architecture as a value."""
@@ -158,13 +172,15 @@ class TrialRecord:
 
         A trial that has ended has its standard errors among them, for Optuna's dashboard; nobody reads them back.
         """
-        values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name not in OPTUNAS_OWN}
+        values = {spec.name: getattr(self, spec.name) for spec in fields(self) if spec.name in KEPT}
         if not self.is_open:
             values |= {"std_error": self.std_error, "test_std_error": self.test_std_error}
         return {name: value for name, value in values.items() if value is not None and value != ()}
 
 
 _HINTS = get_type_hints(TrialRecord)
+KEPT = _HINTS.keys() - OPTUNAS_OWN - DERIVED
+"""Fields that are attributes of Optuna's trial."""
 
 
 def _is_a(value: object, hint: Any) -> bool:
@@ -189,6 +205,26 @@ def _is_a(value: object, hint: Any) -> bool:
             return isinstance(value, kind)
 
 
+def judged(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the trials that can be ranked, each with what all trainings of its network say of it.
+
+    Where none was repeated, a trial says what it says. See `ressearch.noise.shrunken`.
+    """
+    trials = list(trials)
+    runs: dict[int, list[float]] = {trial.number: [trial.val_accuracy or 0.0] for trial in trials if trial.is_ranked}
+    for trial in trials:
+        if trial.trial_of in runs and trial.state == "complete":
+            runs[trial.trial_of].append(trial.val_accuracy or 0.0)
+    found = [trial for trial in trials if trial.number in runs]
+    if not any(trial.trial_of in runs for trial in trials) or any(trial.num_val_images is None for trial in found):
+        return found
+    estimates = shrunken(list(runs.values()), min(trial.num_val_images or 1 for trial in found))
+    return [
+        replace(trial, estimate=estimate, num_runs=len(runs[trial.number]))
+        for trial, estimate in zip(found, estimates, strict=True)
+    ]
+
+
 def ranked(trials: Iterable[TrialRecord], directions: Directions) -> list[tuple[int, TrialRecord]]:
     """Return the trials that have a rank, the best first, each with the number of its front, 1 for the first one.
 
@@ -197,7 +233,7 @@ def ranked(trials: Iterable[TrialRecord], directions: Directions) -> list[tuple[
     objective this is the order of validation accuracies. It is the one meaning of a leaderboard's rank, of "front" and
     of "best".
     """
-    placed = [(trial.point(directions), trial) for trial in trials if trial.is_ranked]
+    placed = [(trial.point(directions), trial) for trial in judged(trials)]
     rank = ranks(point for point, _ in placed)
     placed.sort(key=lambda one: (-rank[one[0]], one[0], -one[1].number), reverse=True)
     return [(rank[point] + 1, trial) for point, trial in placed]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ressearch.images import ImageShape
 from ressearch.ranking import Directions
 from ressearch.store.files import DATABASE, MANIFEST, StudyError, read_manifest, study_directory, weights_file
-from ressearch.store.record import TrialRecord, front_of
+from ressearch.store.record import DERIVED, TrialRecord, front_of
 from ressearch.store.trial_store import TrialStore
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class StudyRecord:
         """Return one row per trial: its fields, then one column `params_NAME` per searched parameter."""
         import pandas
 
-        retrained = {"group", "trial_of", "recipe_of", "num_test_images"}
+        retrained = {"group", "recipe_of", "num_test_images", *DERIVED}
         left_out = {"architecture", "params", "recipe", "curve", "measures"} | retrained
         names = [spec.name for spec in fields(TrialRecord) if spec.name not in left_out]
         searched = list(dict.fromkeys(name for trial in self.trials for name in trial.params))

@@ -1,0 +1,63 @@
+"""Which network is trained once more, with a fresh seed, so that the best one is not just the luckiest."""
+
+from collections.abc import Iterable
+
+from ressearch.ranking import Directions
+from ressearch.store.record import TrialRecord, ranked
+
+SHARE = 0.2
+"""Of all epochs, where nobody says."""
+MIN_RANKED = 8
+"""Ranked trials before the first repeat: with fewer, a new network tells more."""
+MIN_FINISHED = 20
+"""Finished trials before the first repeat."""
+MAX_RUNS = 6
+"""Trainings of one network."""
+
+
+class Leaders:
+    """Gives the share of a search that goes to repeats to the networks that may well be the best.
+
+    That is the one whose estimate plus its standard error is highest: a network that a repeat shows to be worse loses
+    its place to the next one. With several objectives it is one of the front.
+
+    Args:
+        share: Of all epochs that are trained (0..1); None is 0.2.
+        directions: What is better of each objective.
+    """
+
+    def __init__(self, share: float | None, directions: Directions) -> None:
+        self._share = SHARE if share is None else share
+        self._directions = directions
+
+    def next(self, records: Iterable[TrialRecord]) -> TrialRecord | None:
+        """Return the trial whose network is trained again, None if it is a new network's turn.
+
+        Args:
+            records: All trials of the study.
+        """
+        records = list(records)
+        if not self._share or sum(record.is_finished for record in records) < MIN_FINISHED:
+            return None
+        length = max(record.epochs for record in records)
+        repeated = [record for record in records if record.trial_of is not None]
+        num_repeated = sum(length if record.is_open else record.epochs for record in repeated)
+        if num_repeated + length > self._share * (sum(record.epochs for record in records) + length):
+            return None
+        under_way = {record.trial_of for record in repeated if record.is_open}
+        places = ranked(records, self._directions)
+        if len(places) < MIN_RANKED:
+            return None
+        last = 1 if len(self._directions) > 1 else len(places)
+        rivals = [
+            trial
+            for front, trial in places
+            if front <= last and trial.num_runs < MAX_RUNS and trial.number not in under_way
+        ]
+        return max(rivals, key=_hoped, default=None)
+
+
+def _hoped(trial: TrialRecord) -> float:
+    score = trial.score
+    assert score is not None
+    return score.value + (score.std_error or 0.0)
