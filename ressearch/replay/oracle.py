@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import nan
 from typing import Protocol
 
 from ressearch.experiment import Experiment
 from ressearch.images import ImageShape
 from ressearch.space import Candidate
 from ressearch.training.loop import EpochResult
-from ressearch.training.source import Source
+from ressearch.training.source import Counts, Source
 
 Curve = Sequence[EpochResult]
+
+
+def recorded(accuracies: Sequence[float], seconds: float) -> Curve:
+    """Return the curve of a training, by its accuracies after each epoch and the seconds of one."""
+    return [
+        EpochResult(epoch=epoch, train_loss=nan, val_loss=nan, val_accuracy=accuracy, lr=nan, seconds=seconds)
+        for epoch, accuracy in enumerate(accuracies, start=1)
+    ]
 
 
 class Oracle(Protocol):
@@ -18,10 +27,12 @@ class Oracle(Protocol):
 
     Attributes:
         experiment: What is searched, with the sampler and the scheduler still to be chosen.
+        counts: How many images there were.
         best: The highest truth there is, as far as known.
     """
 
     experiment: Experiment
+    counts: Counts
     best: float
 
     def curve(self, candidate: Candidate, seed: int) -> Curve:

@@ -14,7 +14,7 @@ from ressearch.search.contract import TrialSpec
 from ressearch.search.ledger import Ledger
 from ressearch.search.search import Search
 from ressearch.store.record import TrialRecord, best_of
-from ressearch.training.source import Counts
+from ressearch.training.data import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +76,7 @@ def replay(oracle: Oracle, setting: Setting, *, seconds: float, num_workers: int
 
     ledger = Ledger(MemoryStore(), watch)
     allowance = Allowance(budget, directions, clock=clock)
-    search = Search(experiment, ledger, None, Counts(1, 1, 0), allowance=allowance)
+    nowhere = Prepared(directory=ledger.store.directory, source=experiment.images, seed=seed, split="train")
+    search = Search(experiment, ledger, nowhere, oracle.counts, allowance=allowance)
     simulated(look_up, clock, num_workers=num_workers)(search)
     return Replay(steps=tuple(steps), num_trials=len(ledger.records))

@@ -8,6 +8,7 @@ from functools import cached_property
 from random import Random
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -18,14 +19,16 @@ from ressearch.experiment import Experiment
 from ressearch.experiment.loader import parse_experiment
 from ressearch.images import ImageShape
 from ressearch.noise import std_error
-from ressearch.replay.oracle import Curve, RecordedImages
+from ressearch.replay.oracle import Curve, RecordedImages, recorded
 from ressearch.schedulers import NoStopping
 from ressearch.space import Candidate
 from ressearch.space.encoding import Encoding
 from ressearch.space.mutation import mutated
 from ressearch.store.record import TrialRecord
 from ressearch.store.table import Table, TableError
-from ressearch.training.loop import EpochResult
+from ressearch.training.source import Counts
+
+Floats = NDArray[np.float64]
 
 MIN_NETWORKS = 30
 """Recorded networks below which nothing can be said about others."""
@@ -68,10 +71,10 @@ class Surrogate:
         self._points = np.array([vectors[number] for number in self._groups])
         self._curves = np.array([[epoch["val_accuracy"] for epoch in run.curve] for run in runs])
         self._noise = _deviations(self._curves, self._groups)
-        self._num_val_images = runs[0].num_val_images
+        self.counts = Counts(runs[0].num_images or 1, runs[0].num_val_images or 1, 0)
         self._model = _Curves(self._points, self._curves)
         self._pace = _Process(self._points, np.log([_pace(run) for run in runs]))
-        self._known: dict[str, tuple[np.ndarray, float]] = {}
+        self._known: dict[str, tuple[Floats, float]] = {}
         self._trials = trials
 
     @cached_property
@@ -108,21 +111,16 @@ class Surrogate:
         if len(self._noise):
             noise = self._noise[rng.integers(len(self._noise))]
         else:
-            noise = rng.normal(size=len(mean)) * [std_error(p, self._num_val_images or 1) for p in np.clip(mean, 0, 1)]
-        return [
-            EpochResult(
-                epoch=epoch, train_loss=math.nan, val_loss=math.nan, val_accuracy=accuracy, lr=math.nan, seconds=pace
-            )
-            for epoch, accuracy in enumerate(np.clip(mean + noise, 0, 1).tolist(), start=1)
-        ]
+            noise = rng.normal(size=len(mean)) * [std_error(p, self.counts.val) for p in np.clip(mean, 0, 1)]
+        return recorded(np.clip(mean + noise, 0, 1).tolist(), pace)
 
-    def _foretold(self, candidate: Candidate) -> tuple[np.ndarray, float]:
+    def _foretold(self, candidate: Candidate) -> tuple[Floats, float]:
         if candidate.id not in self._known:
             vector = self._vector(candidate)[None]
             self._known[candidate.id] = self._model(vector)[0], float(np.exp(self._pace(vector)[0]))
         return self._known[candidate.id]
 
-    def _vector(self, candidate: Candidate) -> np.ndarray:
+    def _vector(self, candidate: Candidate) -> Floats:
         return self._encoding.vector(candidate.params, candidate.cost)
 
     def _neighbour(self, candidate: Candidate, rng: Random) -> Candidate:
@@ -136,21 +134,21 @@ class Surrogate:
 class _Process:
     """A Gaussian process with one length scale, on standardised entries."""
 
-    def __init__(self, points: np.ndarray, values: np.ndarray) -> None:
+    def __init__(self, points: Floats, values: Floats) -> None:
         self._mean, self._scale = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-9)
         kernel = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
         self._regressor = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
         self._regressor.fit((points - self._mean) / self._scale, values)
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        values: np.ndarray = self._regressor.predict((points - self._mean) / self._scale)
+    def __call__(self, points: Floats) -> Floats:
+        values: Floats = self._regressor.predict((points - self._mean) / self._scale)
         return values
 
 
 class _Curves:
     """One process for each principal component of the curves."""
 
-    def __init__(self, points: np.ndarray, curves: np.ndarray) -> None:
+    def __init__(self, points: Floats, curves: Floats) -> None:
         self._mean = curves.mean(axis=0)
         _, strengths, components = np.linalg.svd(curves - self._mean, full_matrices=False)
         shares = np.cumsum(strengths**2) / max(np.sum(strengths**2), 1e-12)
@@ -158,9 +156,10 @@ class _Curves:
         scores = (curves - self._mean) @ self._components.T
         self._processes = [_Process(points, column) for column in scores.T]
 
-    def __call__(self, points: np.ndarray) -> np.ndarray:
+    def __call__(self, points: Floats) -> Floats:
         scores = np.stack([process(points) for process in self._processes], axis=1)
-        return self._mean + scores @ self._components
+        curves: Floats = self._mean + scores @ self._components
+        return curves
 
 
 def _experiment(table: Table) -> Experiment:
@@ -182,9 +181,9 @@ def _pace(run: TrialRecord) -> float:
     return run.seconds / run.epochs
 
 
-def _deviations(curves: np.ndarray, groups: np.ndarray) -> np.ndarray:
+def _deviations(curves: Floats, groups: Floats) -> Floats:
     """Return how curves deviate from their network's mean, scaled to the deviation of a single one."""
-    by_group: Mapping[int, list[np.ndarray]] = defaultdict(list)
+    by_group: Mapping[int, list[Floats]] = defaultdict(list)
     for group, curve in zip(groups, curves, strict=True):
         by_group[group].append(curve)
     found = [

@@ -18,6 +18,10 @@ _BY_FRONT = (
     "Rank: front, then validation accuracy at the last epoch, over the trials that finished at full length within the "
     "limits. Front 1 holds those that no other dominates in {objectives}, front 2 those that only front 1 dominates. "
 )
+_REPEATED = (
+    "runs: trainings with different seeds; accuracies of ranked trials are estimates from all of them, each mean drawn "
+    "towards the median by as much as chance makes the best ones look better. A repeat has no rank of its own."
+)
 _UNRANKED = "Trials without a rank follow: outside the limits, still running, pruned early, failed."
 _STATES = ("complete", "running", "paused", "pruned", "failed")
 """In the order of the leaderboard."""
@@ -46,12 +50,14 @@ class Board:
     objectives: names; with one of them there is no need to tell of fronts.
     searched: the fields of the recipe in which the trials of the study differ.
     has_tests: whether a trial of the study was confirmed on test images.
+    has_repeats: whether the search trained some of its networks again.
     notes: sentences that belong beneath the table.
     """
 
     objectives: tuple[str, ...] = ("val_accuracy",)
     searched: tuple[str, ...] = ()
     has_tests: bool = False
+    has_repeats: bool = False
     notes: tuple[str, ...] = ()
 
     @property
@@ -99,6 +105,7 @@ class Row:
             "state": trial.state,
             "val_accuracy": trial.val_accuracy,
             "std_error": trial.std_error,
+            **(self._runs() if self.board.has_repeats else {}),
             "tied": self.tied,
             **(self._tests() if self.board.has_tests else {}),
             **{name: getattr(trial, name) for name in FROM_TRIAL},
@@ -117,6 +124,14 @@ class Row:
         trial = self.trial
         return getattr(trial, name) if hasattr(trial, name) else (trial.measures or {}).get(name)
 
+    def _runs(self) -> dict[str, Any]:
+        found = self.trial.estimate
+        return {
+            "num_runs": self.trial.num_runs if found else None,
+            "estimate": found and found.value,
+            "estimate_error": found and found.std_error,
+        }
+
     def _tests(self) -> dict[str, Any]:
         found = self.retrained
         return {
@@ -130,6 +145,7 @@ class Row:
         """What sets this trial apart: a baseline, a tie with the first one, or why it has no rank."""
         notes = [f"baseline {self.trial.baseline}"] if self.trial.baseline else []
         notes += ["tied"] if self.tied else []
+        notes += [] if self.trial.trial_of is None else [f"trial {self.trial.trial_of} again"]
         match self.trial.state:
             case "complete":
                 notes += [] if self.trial.within_limits else ["outside the limits"]
@@ -164,11 +180,18 @@ def leaderboard_rows(study: StudyRecord) -> list[Row]:
 def board_of(study: StudyRecord) -> Board:
     """Return what the rows of a study share."""
     confirmed = retrained(study.confirmations)
+    has_repeats = any(trial.trial_of is not None for trial in study.trials)
     return Board(
         objectives=study.objectives,
         searched=differing(study.trials),
         has_tests=bool(confirmed),
-        notes=(rank_text(study.objectives), *_noise_texts(study.trials), *_tests_texts(confirmed)),
+        has_repeats=has_repeats,
+        notes=(
+            rank_text(study.objectives),
+            *([_REPEATED] if has_repeats else []),
+            *_noise_texts(study.trials),
+            *_tests_texts(confirmed),
+        ),
     )
 
 

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _RIGHT_ALIGNED = {"rank", "front", "trial", "val_accuracy", "std_error", "num_params", "num_macs", "epochs", "seconds"}
-_RIGHT_ALIGNED |= {"seed", "num_images", "num_val_images", "test_accuracy", "test_std", "test_seeds"}
+_RIGHT_ALIGNED |= {
+    "num_runs",
+    "estimate",
+    "estimate_error",
+    "seed",
+    "num_images",
+    "num_val_images",
+    "test_accuracy",
+    "test_std",
+    "test_seeds",
+}
 _GIVE_WAY = {"MACs", "epochs", "time"}
 """Columns of the table that become narrow before others do; note and network do, too."""
 COLUMNS = ("rank", "trial", "state", "val_accuracy", "std_error", "tied", *FROM_TRIAL, "network", "settings")
@@ -96,6 +106,7 @@ def _numbers_of(board: Board) -> list[str]:
         *(["front"] if len(board.objectives) > 1 else []),
         "trial",
         "accuracy",
+        *(["runs"] if board.has_repeats else []),
         *(["test", "std", "seeds"] if board.has_tests else []),
         "params",
         "MACs",
@@ -112,6 +123,7 @@ def _cells(row: Row) -> dict[str, str]:
         "front": _or_dash(row.front),
         "trial": str(trial.number),
         "accuracy": estimate_text(trial.score),
+        "runs": str(trial.num_runs) if trial.estimate else "-",
         "test": _or_dash(found and found.mean, "{:.4f}".format),
         "std": _or_dash(found and found.std, "{:.4f}".format),
         "seeds": _or_dash(found and len(found.accuracies)),

@@ -184,7 +184,9 @@ class Lines:
             self._write(self._line(record))
 
     def _line(self, record: TrialRecord) -> str:
-        name = f"trial {record.number}" + (f" ({record.baseline})" if record.baseline else "")
+        again = None if record.trial_of is None else f"trial {record.trial_of} again"
+        told = record.baseline or again
+        name = f"trial {record.number}" + (f" ({told})" if told else "")
         how = "interrupted" if record.reason == "interrupted" else "failed"
         state = f"{how}: {printable(record.message or '')}" if record.state == "failed" else record.state
         accuracy = estimate_text(record.score)

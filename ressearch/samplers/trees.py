@@ -121,19 +121,19 @@ class _Trees(Sampler):
         return list(found.values())
 
     def _scores(self) -> Floats:
-        """Return one number for each trial, the higher the better: 0 for the worst, with one objective 1 for the best.
+        """Return one number for each trial, the higher the better.
 
-        Several objectives are weighted at random, and the largest weighted loss counts.
+        Several objectives are weighted at random, and the largest weighted loss counts, with a little of their sum.
         """
         points = np.array(foretold_points(self._records, self._directions))
         finite = np.where(np.isfinite(points), points, np.nan)
         worst, best = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
-        scaled = (np.where(np.isnan(finite), worst, finite) - worst) / np.maximum(best - worst, 1e-12)
-        if scaled.shape[1] == 1:
-            return scaled[:, 0]
-        weights = np.array([-math.log(1 - self._random.random()) for _ in range(scaled.shape[1])])
+        scaled: Floats = (np.where(np.isnan(finite), worst, finite) - worst) / np.maximum(best - worst, 1e-12)
+        weights = np.ones(1)
+        if scaled.shape[1] > 1:
+            weights = np.array([-math.log(1 - self._random.random()) for _ in range(scaled.shape[1])])
         weights /= weights.sum()
-        return -np.max(weights * (1 - scaled), axis=1) + 0.05 * (scaled @ weights)
+        return np.array(0.05 * (scaled @ weights) - np.max(weights * (1 - scaled), axis=1))
 
     def _fitted(self, scores: Floats) -> "ExtraTreesRegressor":
         from sklearn.ensemble import ExtraTreesRegressor
@@ -154,7 +154,8 @@ class _Trees(Sampler):
 def _optimistic(trees: "ExtraTreesRegressor", vectors: Floats) -> Floats:
     """Return mean and standard deviation over the trees, added: what is unsure may be good."""
     foretold = np.array([tree.predict(vectors) for tree in trees.estimators_])
-    return foretold.mean(axis=0) + foretold.std(axis=0)
+    hoped: Floats = foretold.mean(axis=0) + foretold.std(axis=0)
+    return hoped
 
 
 def foretold_points(records: list[TrialRecord], directions: Directions) -> list[Point]:
@@ -166,7 +167,10 @@ def foretold_points(records: list[TrialRecord], directions: Directions) -> list[
     length = max(record.epochs for record in records)
     at_end = [record for record in records if record.epochs == length and record.state == "complete"]
     lines = {
-        epoch: _line([record.curve[epoch - 1]["val_accuracy"] for record in at_end], [r.val_accuracy for r in at_end])
+        epoch: _line(
+            [record.curve[epoch - 1]["val_accuracy"] for record in at_end],
+            [record.curve[-1]["val_accuracy"] for record in at_end],
+        )
         for epoch in {record.epochs for record in records if record.state == "pruned"}
         if epoch
     }

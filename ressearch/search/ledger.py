@@ -1,15 +1,54 @@
 """The trials of a work, in memory and in the store in step, and told to whoever watches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 from ressearch.search.contract import Progress, advanced
 from ressearch.store.record import TrialRecord
-from ressearch.store.trial_store import TrialStore
 
 Tell = Callable[[TrialRecord], None]
 """Told of a trial whenever it begins, has trained an epoch, or ends."""
+
+
+class Store(Protocol):
+    """What keeps trials: a `TrialStore`, or whatever stands in for one."""
+
+    @property
+    def directory(self) -> Path:
+        """The study."""
+
+    @property
+    def sessions(self) -> Sequence[Mapping[str, Any]]:
+        """What is kept of each session."""
+
+    def trials(self) -> list[TrialRecord]:
+        """Return the trials of all sessions."""
+
+    def keep_session(self, index: int, session: Mapping[str, Any]) -> None:
+        """Write what is to be kept of a session."""
+
+    def begin(self, record: TrialRecord) -> TrialRecord:
+        """Write a new trial; return it with what writing added."""
+
+    def report(self, record: TrialRecord) -> None:
+        """Write a trial's latest epoch."""
+
+    def pause(self, record: TrialRecord) -> None:
+        """Write that a trial waits, or runs again."""
+
+    def close(self, record: TrialRecord) -> TrialRecord:
+        """Write the end of a trial; return it with what writing added."""
+
+    def can_continue(self, record: TrialRecord) -> bool:
+        """Tell whether an open trial has a checkpoint to go on from."""
+
+    def weights_file(self, number: int) -> Path:
+        """Return where a trial's weights are."""
+
+    def checkpoint_file(self, number: int) -> Path:
+        """Return where a trial's checkpoint is."""
 
 
 class Ledger:
@@ -24,7 +63,7 @@ class Ledger:
         tell: Told of every change from now on.
     """
 
-    def __init__(self, store: TrialStore, tell: Tell = lambda _: None) -> None:
+    def __init__(self, store: Store, tell: Tell = lambda _: None) -> None:
         self.store = store
         self.tell = tell
         self.ended: list[TrialRecord] = []
@@ -87,13 +126,13 @@ class Ledger:
         return record
 
 
-def _without_leftovers(store: TrialStore) -> list[TrialRecord]:
+def _without_leftovers(store: Store) -> list[TrialRecord]:
     return [
         _lost(store, record) if record.is_open and not store.can_continue(record) else record
         for record in store.trials()
     ]
 
 
-def _lost(store: TrialStore, record: TrialRecord) -> TrialRecord:
+def _lost(store: Store, record: TrialRecord) -> TrialRecord:
     message = "the driver ended while this trial was running"
     return store.close(replace(record, state="failed", reason="lost_driver", message=message))

@@ -15,7 +15,7 @@ from ressearch.training.sources import SOURCES
 
 
 def printed(what: str) -> str:
-    console = Console(file=io.StringIO(), width=250)
+    console = Console(file=io.StringIO(), width=400)
     console.print(listed(what))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
