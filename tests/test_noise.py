@@ -1,6 +1,9 @@
+import random
+from statistics import fmean
+
 import pytest
 
-from ressearch.noise import Estimate, Paired, few_images_text, std_error
+from ressearch.noise import Estimate, Paired, few_images_text, shrunken, std_error
 
 
 def test_the_standard_error_of_a_share() -> None:
@@ -44,6 +47,35 @@ def test_few_images_are_warned_of() -> None:
     text = few_images_text(499)
     assert text.startswith("only 499 images validate: the standard error of an accuracy is 0.0224")
     assert "500 or more" in text
+
+
+def test_the_best_of_many_is_not_flattered() -> None:
+    """True accuracies spread by 0.02, one training adds 0.0128: the maximum promises too much, the estimate does not."""
+    rng = random.Random(0)
+    raw, drawn = [], []
+    for _ in range(300):
+        truths = [rng.gauss(0.5, 0.02) for _ in range(40)]
+        scores = [[rng.gauss(truth, 0.0128)] for truth in truths]
+        estimates = shrunken(scores, num_images=4000)
+        best = max(range(40), key=lambda index: scores[index][0])
+        assert max(range(40), key=lambda index: estimates[index].value) == best
+        raw.append(scores[best][0] - truths[best])
+        drawn.append(estimates[best].value - truths[best])
+    assert fmean(raw) > 0.008
+    assert abs(fmean(drawn)) < 0.0025
+
+
+def test_more_trainings_are_drawn_less_and_are_surer() -> None:
+    scores = [[0.5], [0.52], [0.48], [0.51], [0.6], [0.6, 0.6, 0.6, 0.6]]
+    once, often = shrunken(scores, num_images=4000)[4:]
+    assert 0.505 < once.value < often.value < 0.6
+    assert (often.std_error or 0) < (once.std_error or 0)
+
+
+def test_where_seeds_agree_little_is_drawn() -> None:
+    noisy = shrunken([[0.5], [0.56, 0.44], [0.58, 0.46], [0.6], [0.4]], num_images=10_000)[3]
+    calm = shrunken([[0.5], [0.5, 0.5001], [0.52, 0.5201], [0.6], [0.4]], num_images=10_000)[3]
+    assert noisy.value < calm.value < 0.6
 
 
 # Differences of pairs; Student's quantiles of 97.5 % are from printed tables: 12.706, 4.303 and 2.776 at 1, 2 and 4
