@@ -68,6 +68,14 @@ def ranks(points: Iterable[Point]) -> dict[Point, int]:
     return {point: rank for rank, front in enumerate(fronts(points)) for point in front}
 
 
+def marks(points: Sequence[Point]) -> list[float]:
+    """Return one number for each point, the higher the better: its value, or with several objectives its rank."""
+    if not points or len(points[0]) == 1:
+        return [value for (value,) in points]
+    rank = ranks(points)
+    return [-rank[point] for point in points]
+
+
 class Standing(NamedTuple):
     """How good a point is among others: the higher the better, the rank before the room."""
 

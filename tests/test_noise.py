@@ -50,7 +50,7 @@ def test_few_images_are_warned_of() -> None:
 
 
 def test_the_best_of_many_is_not_flattered() -> None:
-    """True accuracies spread by 0.02, one training adds 0.0128: the maximum promises too much, the estimate does not."""
+    """True accuracies spread by 0.02, one training adds 0.0128: the maximum promises too much."""
     rng = random.Random(0)
     raw, drawn = [], []
     for _ in range(300):

@@ -148,6 +148,60 @@ def record(
     say(f"{len(table.trials):,} networks and {len(table.repeats):,} repeats\n{output}")
 
 
+@app.command(
+    epilog="\b\nExample:\n  ressearch replay tables/cifar10.parquet --sampler tpe --sampler evolution --hours 1"
+)
+def replay(
+    table: Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet file of `ressearch record`.")],
+    sampler: Annotated[
+        list[str] | None,
+        typer.Option(metavar="SAMPLER", help="A name, or '{name: ..., option: ...}'; may be repeated.  [default: tpe]"),
+    ] = None,
+    scheduler: Annotated[list[str] | None, typer.Option(metavar="SCHEDULER", help="Likewise.  [default: asha]")] = None,
+    repeat_share: Annotated[
+        list[float] | None,
+        typer.Option(metavar="SHARE", help="Share of the epochs that repeats the best; may be repeated."),
+    ] = None,
+    hours: Annotated[float, typer.Option(metavar="H", help="Simulated time of each search.")] = 1.0,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Searches of each setting.")] = 100,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Simulated trials at a time.")] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of the first search.")] = 0,
+    format: Annotated[Literal["table", "md"], typer.Option(help="Form of the output.")] = "table",
+) -> None:
+    """Compare samplers and schedulers on recorded trainings, in seconds instead of hours.
+
+    The real samplers and schedulers search; trainings are looked up in TABLE, or foretold from it, and a simulated
+    clock counts their seconds and the time that proposals take. Every sampler is combined with every scheduler and
+    every share of repeats, and all have the same seeds.
+    """
+    from ressearch.report.console import new_console
+    from ressearch.report.plain_tables import for_terminal
+    from ressearch.report.replay_tables import replay_markdown, replay_sentences, replay_tables
+    from ressearch.report.replaying_live import progress
+
+    with progress() as tell:
+        found = verbs.replay(
+            table,
+            samplers=sampler or ["tpe"],
+            schedulers=scheduler or ["asha"],
+            repeat_shares=repeat_share or [],
+            hours=hours,
+            repeats=repeats,
+            workers=workers,
+            seed=seed,
+            tell=tell,
+        )
+    if format == "md":
+        say(replay_markdown(found), is_data=True)
+        return
+    console = new_console()
+    for each in replay_tables(found):
+        say(f"\n{each.title}")
+        console.print(for_terminal(each))
+    for line in replay_sentences(found):
+        say(line)
+
+
 @app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")
 def leaderboard(
     study: Study,

@@ -8,8 +8,8 @@ from ressearch.arch import named
 from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session, name_in
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.images import ImageShape
-from ressearch.samplers import SAMPLERS
-from ressearch.schedulers import SCHEDULERS
+from ressearch.samplers import SAMPLERS, SamplerSettings
+from ressearch.schedulers import SCHEDULERS, SchedulerSettings
 from ressearch.space.architecture_section import architecture_section
 from ressearch.space.limits import Limits
 from ressearch.space.sections import recipe_section, section
@@ -202,6 +202,25 @@ def _row(entry: Entry | None, rows: Mapping[str, type[T]], default: str, *, also
         return rows[default]()
     name = entry.items["name"].name(rows) if "name" in entry.items else default
     return section(entry, rows[name], also=("name", *also))
+
+
+def parse_sampler(text: str) -> SamplerSettings:
+    """Read a sampler from YAML text: its name, or a mapping with its options.
+
+    Raises:
+        SpaceError: If there is none of this name, or an option is wrong.
+    """
+    return _row(_named(text, "sampler"), SAMPLERS, "tpe")
+
+
+def parse_scheduler(text: str) -> SchedulerSettings:
+    """Read a scheduler, as `parse_sampler` does."""
+    return _row(_named(text, "scheduler"), SCHEDULERS, "asha")
+
+
+def _named(text: str, what: str) -> Entry:
+    """Return a mapping that may be written as its name alone."""
+    return compose(text if text.lstrip().startswith("{") else f"{{name: {text}}}", what)
 
 
 def _objectives(entry: Entry | None) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ from ressearch.replay.oracle import Curve, RecordedImages, recorded
 from ressearch.schedulers import NoStopping
 from ressearch.space import Candidate, Choice, Parameter, Space, Value
 from ressearch.space.limits import Bounds, Limits
+from ressearch.store.table import TableError
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Counts
 
 LAYERS = 8
+COLUMNS = {"architecture", "test_accuracy_1", "test_accuracy_2", "test_accuracy_3", "num_params", "num_macs"}
 SECONDS = 60.0
 """Of every training: the table has no times."""
 _STAND_IN = Architecture(stages=(Stage(depth=1, width=16),))
@@ -53,6 +55,18 @@ class _MacroSpace(Space):
         cost = self.costs[digits]
         self.limits.check(cost)
         return _Network(dict(params), _STAND_IN, {}, _PLAN, cost, digits)
+
+
+def is_macro(path: Path) -> bool:
+    """Tell whether a file is this table.
+
+    Raises:
+        TableError: If it cannot be read at all.
+    """
+    try:
+        return set(pq.read_schema(path).names) >= COLUMNS
+    except (OSError, ValueError) as error:
+        raise TableError(f"{path}: it is no table: {error!r:.200}") from None
 
 
 class Macro:

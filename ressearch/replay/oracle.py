@@ -28,12 +28,14 @@ class Oracle(Protocol):
     Attributes:
         experiment: What is searched, with the sampler and the scheduler still to be chosen.
         counts: How many images there were.
-        best: The highest truth there is, as far as known.
     """
 
     experiment: Experiment
     counts: Counts
-    best: float
+
+    @property
+    def best(self) -> float:
+        """The highest truth there is, as far as known."""
 
     def curve(self, candidate: Candidate, seed: int) -> Curve:
         """Return all epochs of a training with this seed."""

@@ -1,10 +1,9 @@
 """The median stopping rule."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
-from ressearch.ranking import Point, ranks
+from ressearch.ranking import Point, marks
 from ressearch.schedulers.rule import Decision, Rule, SchedulerSettings, check_at_least, is_finite
 
 
@@ -55,13 +54,5 @@ class MedianRule(Rule):
             return Decision.STOP
         best = tuple(map(max, zip(*self._curves[number], strict=True)))
         means = [tuple(map(fmean, zip(*curve[:epoch], strict=True))) for curve in others]
-        own, *others_marks = _marks([best, *means])
+        own, *others_marks = marks([best, *means])
         return Decision.GO if own >= median(others_marks) else Decision.STOP
-
-
-def _marks(points: Sequence[Point]) -> list[float]:
-    """Return one number for each point, the higher the better: its value, or with several objectives its rank."""
-    if len(points[0]) == 1:
-        return [value for (value,) in points]
-    rank = ranks(points)
-    return [-rank[point] for point in points]

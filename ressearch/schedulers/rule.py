@@ -38,7 +38,7 @@ class Rule(ABC):
 
     @abstractmethod
     def record(self, number: int, epoch: int, point: Point) -> None:
-        """Note a point without a decision: a baseline's, or one of an earlier session."""
+        """Note a point without a decision: of a last epoch, of a baseline, or of an earlier session."""
 
     def ended(self, number: int) -> None:  # noqa: B027 - most rules need not know
         """Note that a trial reports no more, for whatever reason."""

@@ -86,10 +86,13 @@ class Search:
         """
         record = self.ledger.advance(number, progress)
         epoch = progress.epoch.epoch
+        is_last = epoch >= self._experiment.fidelity.epochs
         if over := self._over_time(record):
             self._close(ended(record, over))
             return Decision.STOP
-        if epoch >= self._experiment.fidelity.epochs:
+        if is_last:
+            if record.trial_of is None:
+                self._rule.record(number, epoch, point_at(self._experiment, record, epoch))
             return Decision.GO
         if part := self.allowance.ended_by():
             limit = getattr(self.allowance.budget, part)

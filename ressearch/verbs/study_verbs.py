@@ -1,5 +1,6 @@
 """Verbs on search spaces and studies."""
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,10 +8,12 @@ from ressearch import ending
 from ressearch.verbs.arguments import BackendName, loaded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from wsgiref.simple_server import WSGIServer
 
     from ressearch.experiment import Experiment
     from ressearch.images import ImageShape
+    from ressearch.replay.tournament import Tell, Tournament
     from ressearch.report.leaderboard import Row
     from ressearch.search.retraining import Observe as ObserveRetraining
     from ressearch.search.session import Observe, Outcome
@@ -167,6 +170,57 @@ def record(
     with ending.held():
         write_table(made, path)
     return made
+
+
+def replay(
+    table: str | Path,
+    *,
+    samplers: "Sequence[str]" = ("tpe",),
+    schedulers: "Sequence[str]" = ("asha",),
+    repeat_shares: "Sequence[float]" = (),
+    hours: float = 1.0,
+    repeats: int = 100,
+    workers: int = 2,
+    seed: int = 0,
+    tell: "Tell" = lambda done, of: None,  # noqa: ARG005
+) -> "Tournament":
+    """Replay searches on recorded trainings: the real samplers and schedulers, a simulated clock.
+
+    Every sampler is combined with every scheduler and every share.
+
+    Args:
+        table: Of `record`, or the Parquet form of NAS-Bench-Macro.
+        samplers: Names, or YAML mappings such as `{name: trees, pool_size: 32}`.
+        schedulers: Likewise.
+        repeat_shares: Shares of the epochs that train the best networks again; the default's if empty.
+        hours: Simulated time of each search.
+        repeats: Searches of each setting, with seeds of their own that all settings share.
+        workers: Simulated trials at a time.
+        seed: Of the first search.
+        tell: Told how many searches of how many are done.
+
+    Raises:
+        SpaceError: If there is no such sampler or scheduler, or it cannot serve the space.
+        TableError: If the table cannot be read, or says too little of networks between the recorded ones.
+        ValueError: If a number is too small.
+    """
+    from ressearch.experiment.loader import parse_sampler, parse_scheduler
+    from ressearch.replay.replaying import Setting
+    from ressearch.replay.tournament import held
+
+    for name, value in (("hours", hours), ("repeats", repeats), ("workers", workers)):
+        if value <= 0:
+            raise ValueError(f"{name} > 0 must hold, got {value:g}")
+    settings = [
+        Setting(
+            name=", ".join([sampler, scheduler, *([] if share is None else [f"repeats {share:g}"])]),
+            sampler=parse_sampler(sampler),
+            scheduler=parse_scheduler(scheduler),
+            repeat_share=share,
+        )
+        for sampler, scheduler, share in product(samplers, schedulers, repeat_shares or (None,))
+    ]
+    return held(Path(table), settings, hours=hours, repeats=repeats, workers=workers, seed=seed, tell=tell)
 
 
 def leaderboard(study: str | Path, *, top: int | None = None) -> "list[Row]":

@@ -19,6 +19,7 @@ BRACKET = 8
 ROWS: dict[str, SchedulerSettings] = {
     **{name: row() for name, row in SCHEDULERS.items()},
     "asha early": SCHEDULERS["asha"](first_rung=1, reduction_factor=3),  # type: ignore[call-arg]
+    "calibrated at once": SCHEDULERS["calibrated"](num_full=4, least_correlation=-1.0),  # type: ignore[call-arg]
     "hyperband of halves": SCHEDULERS["hyperband"](first_rung=1, reduction_factor=2),  # type: ignore[call-arg]
     "median at once": SCHEDULERS["median"](first_epoch=1, min_trials=1),  # type: ignore[call-arg]
 }
@@ -71,6 +72,7 @@ class Driver:
         value = self.accuracy(number, len(curve) + 1)
         curve.append(value if isinstance(value, tuple) else (value,))
         if len(curve) == NUM_EPOCHS:
+            self.rule.record(number, NUM_EPOCHS, curve[-1])
             self.end(number, "complete")
             return
         decision = self.rule.decide(number, len(curve), curve[-1])

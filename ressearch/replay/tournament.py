@@ -1,0 +1,127 @@
+"""Many replays of several settings, side by side on all cores."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+
+from ressearch.replay.comparison import Anytime, Factor, anytime, factor
+from ressearch.replay.macro import Macro, is_macro
+from ressearch.replay.oracle import Oracle
+from ressearch.replay.replaying import Replay, Setting, replay
+from ressearch.replay.surrogate import MIN_TAU, Surrogate
+from ressearch.store.table import TableError, read_table
+
+Tell = Callable[[int, int], None]
+"""Told how many replays of how many are done."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tournament:
+    """What settings came to on one table.
+
+    replays: one row per setting; replays of equal places are paired: they had the same seed.
+    seconds: how long each searched. tau: how well the table foretells networks left out, None where all are recorded.
+    """
+
+    settings: tuple[Setting, ...]
+    replays: tuple[tuple[Replay, ...], ...]
+    seconds: float
+    tau: float | None
+
+    @cached_property
+    def anytimes(self) -> tuple[Anytime, ...]:
+        """Regret over time, of each setting."""
+        return tuple(anytime(row, self.seconds) for row in self.replays)
+
+    def factor(self, own: int, other: int) -> Factor:
+        """Return how much sooner one setting, by its place, comes to where another one ends."""
+        return factor(self.anytimes[own], self.anytimes[other])
+
+
+def open_oracle(path: Path) -> Oracle:
+    """Return what a table says of every candidate.
+
+    Raises:
+        TableError: If it cannot be read, or foretells networks that are left out too badly.
+    """
+    if is_macro(path):
+        return Macro(path)
+    surrogate = Surrogate(read_table(path))
+    if surrogate.tau < MIN_TAU:
+        raise TableError(
+            f"{path}: Kendall's tau between networks left out and what the others foretell of them is "
+            f"{surrogate.tau:.2f}, and {MIN_TAU} is needed: record more networks, longer or on more images"
+        )
+    return surrogate
+
+
+def held(
+    path: Path, settings: Sequence[Setting], *, hours: float, repeats: int, workers: int, seed: int, tell: Tell
+) -> Tournament:
+    """Replay every setting with the same seeds.
+
+    Args:
+        path: The table.
+        settings: What is compared.
+        hours: Simulated time of each search.
+        repeats: Searches of each setting.
+        workers: Simulated trials at a time.
+        seed: Of the first search; the others follow.
+        tell: Told of progress.
+
+    Raises:
+        TableError: As `open_oracle`.
+    """
+    oracle = open_oracle(path)
+    seconds = 3600 * hours
+    jobs = list(product(range(seed, seed + repeats), range(len(settings))))
+    found: dict[tuple[int, int], Replay] = {}
+    for job, result in _done(path, settings, jobs, seconds, workers):
+        found[job] = result
+        tell(len(found), len(jobs))
+    return Tournament(
+        settings=tuple(settings),
+        replays=tuple(
+            tuple(found[each, index] for each in range(seed, seed + repeats)) for index in range(len(settings))
+        ),
+        seconds=seconds,
+        tau=oracle.tau if isinstance(oracle, Surrogate) else None,
+    )
+
+
+def _done(
+    path: Path, settings: Sequence[Setting], jobs: Sequence[tuple[int, int]], seconds: float, workers: int
+) -> Iterator[tuple[tuple[int, int], Replay]]:
+    """Do replays in other processes, each with an oracle of its own."""
+    pool = ProcessPoolExecutor(
+        min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn"), initializer=_prepare, initargs=(path,)
+    )
+    try:
+        under_way = {
+            pool.submit(_replay, settings[index], seconds, workers, seed): (seed, index) for seed, index in jobs
+        }
+        for done in as_completed(under_way):
+            yield under_way[done], done.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_oracle: Oracle
+
+
+def _prepare(path: Path) -> None:
+    """Read the table once for all replays of this process, which has one thread."""
+    global _oracle
+    import threadpoolctl  # type: ignore[import-untyped]
+
+    threadpoolctl.threadpool_limits(1)
+    _oracle = open_oracle(path)
+
+
+def _replay(setting: Setting, seconds: float, workers: int, seed: int) -> Replay:
+    return replay(_oracle, setting, seconds=seconds, num_workers=workers, seed=seed)
