@@ -177,7 +177,7 @@ def replay(
     from ressearch.report.console import new_console
     from ressearch.report.plain_tables import for_terminal
     from ressearch.report.replay_tables import replay_markdown, replay_sentences, replay_tables
-    from ressearch.report.replaying_live import progress
+    from ressearch.report.replays_live import progress
 
     with progress() as tell:
         found = verbs.replay(

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from statistics import median
 
 from ressearch.noise import CONFIDENCE
-from ressearch.replay.comparison import BAND, NUM_RESAMPLES, Factor
-from ressearch.replay.tournament import Tournament
+from ressearch.replays.factors import BAND, NUM_RESAMPLES, Factor
+from ressearch.replays.tournament import Tournament
 from ressearch.report.formatting import duration
 from ressearch.report.plain_tables import PlainTable, as_markdown
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from ressearch.experiment import Experiment
     from ressearch.images import ImageShape
-    from ressearch.replay.tournament import Tell, Tournament
+    from ressearch.replays.tournament import Tell, Tournament
     from ressearch.report.leaderboard import Row
     from ressearch.search.retraining import Observe as ObserveRetraining
     from ressearch.search.session import Observe, Outcome
@@ -205,8 +205,8 @@ def replay(
         ValueError: If a number is too small.
     """
     from ressearch.experiment.loader import parse_sampler, parse_scheduler
-    from ressearch.replay.replaying import Setting
-    from ressearch.replay.tournament import held
+    from ressearch.replays.replaying import Setting
+    from ressearch.replays.tournament import held
 
     for name, value in (("hours", hours), ("repeats", repeats), ("workers", workers)):
         if value <= 0:

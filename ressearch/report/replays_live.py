@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from ressearch.replay.tournament import Tell
+from ressearch.replays.tournament import Tell
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from ressearch.experiment import Experiment
 from ressearch.experiment.loader import parse_experiment
 from ressearch.images import ImageShape
 from ressearch.noise import std_error
-from ressearch.replay.oracle import Curve, RecordedImages, recorded
+from ressearch.replays.oracle import Curve, RecordedImages, recorded
 from ressearch.schedulers import NoStopping
 from ressearch.space import Candidate
 from ressearch.space.encoding import Encoding

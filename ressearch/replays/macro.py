@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from ressearch.arch import Architecture, Cost, Stage, plan
 from ressearch.experiment import Experiment
 from ressearch.images import ImageShape
-from ressearch.replay.oracle import Curve, RecordedImages, recorded
+from ressearch.replays.oracle import Curve, RecordedImages, recorded
 from ressearch.schedulers import NoStopping
 from ressearch.space import Candidate, Choice, Parameter, Space, Value
 from ressearch.space.limits import Bounds, Limits

@@ -9,11 +9,11 @@ from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 
-from ressearch.replay.comparison import Anytime, Factor, anytime, factor
-from ressearch.replay.macro import Macro, is_macro
-from ressearch.replay.oracle import Oracle
-from ressearch.replay.replaying import Replay, Setting, replay
-from ressearch.replay.surrogate import MIN_TAU, Surrogate
+from ressearch.replays.factors import Anytime, Factor, anytime, factor
+from ressearch.replays.macro import Macro, is_macro
+from ressearch.replays.oracle import Oracle
+from ressearch.replays.replaying import Replay, Setting, replay
+from ressearch.replays.surrogate import MIN_TAU, Surrogate
 from ressearch.store.table import TableError, read_table
 
 Tell = Callable[[int, int], None]

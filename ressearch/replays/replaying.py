@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from ressearch.experiment import Budget
 from ressearch.experiment.objectives import directions_of
-from ressearch.replay.memory_store import MemoryStore
-from ressearch.replay.oracle import Curve, Oracle
-from ressearch.replay.simulation import Clock, simulated
+from ressearch.replays.memory_store import MemoryStore
+from ressearch.replays.oracle import Curve, Oracle
+from ressearch.replays.simulation import Clock, simulated
 from ressearch.samplers import SamplerSettings
 from ressearch.schedulers import SchedulerSettings
 from ressearch.search.allowance import Allowance

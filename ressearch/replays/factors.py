@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ressearch.noise import CONFIDENCE
-from ressearch.replay.replaying import Replay
+from ressearch.replays.replaying import Replay
 
 Floats = NDArray[np.float64]
 
