@@ -1,6 +1,7 @@
 """Curves of networks that were not recorded, between those that were."""
 
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +11,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.model_selection import GroupKFold
@@ -138,7 +140,8 @@ class _Process:
         self._mean, self._scale = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-9)
         kernel = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
         self._regressor = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-        self._regressor.fit((points - self._mean) / self._scale, values)
+        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale may be at its bound
+            self._regressor.fit((points - self._mean) / self._scale, values)
 
     def __call__(self, points: Floats) -> Floats:
         values: Floats = self._regressor.predict((points - self._mean) / self._scale)
