@@ -1,6 +1,7 @@
 """Searches replayed: the real search with its sampler and scheduler, looked-up trainings, a simulated clock."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from ressearch.experiment import Budget
 from ressearch.experiment.objectives import directions_of
@@ -15,16 +16,6 @@ from ressearch.search.ledger import Ledger
 from ressearch.search.search import Search
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.training.data import Prepared
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What is compared: a sampler and a scheduler, and what a table of results calls them."""
-
-    name: str
-    sampler: SamplerSettings
-    scheduler: SchedulerSettings
-    repeat_share: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,37 +37,56 @@ class Replay:
     num_trials: int
 
 
-def replay(oracle: Oracle, setting: Setting, *, seconds: float, num_workers: int, seed: int) -> Replay:
-    """Search once.
+class Replayed(Protocol):
+    """What is compared: a way to search, and what a table of results calls it."""
 
-    Args:
-        oracle: Knows every training.
-        setting: How to search.
-        seconds: After which the search ends, as `--hours` would end it.
-        num_workers: Trials at a time.
-        seed: Of the study; settings with equal seeds are paired.
-    """
-    experiment = replace(oracle.experiment, sampler=setting.sampler, scheduler=setting.scheduler, seed=seed)
-    budget = Budget(hours=seconds / 3600, repeat_share=setting.repeat_share)
-    clock = Clock()
-    directions = directions_of(experiment.objectives)
-    steps: list[Step] = []
-    reported: int | None = None
+    @property
+    def name(self) -> str:
+        """What a table of results calls it."""
 
-    def watch(record: TrialRecord) -> None:
-        nonlocal reported
-        best = best_of(ledger.records.values(), directions) if record.state == "complete" else None
-        if best and best.number != reported:
-            reported = best.number
-            truth = oracle.truth(experiment.candidate(best.params))
-            steps.append(Step(seconds=clock.seconds, regret=oracle.best - truth))
+    def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
+        """Search once.
 
-    def look_up(spec: TrialSpec) -> Curve:
-        return oracle.curve(experiment.candidate(ledger.records[spec.number].params), spec.seed)
+        Args:
+            oracle: Knows every training.
+            seconds: After which the search ends, as `--hours` would end it.
+            num_workers: Trials at a time.
+            seed: Of the study; searches with equal seeds are paired.
+        """
 
-    ledger = Ledger(MemoryStore(), watch)
-    allowance = Allowance(budget, directions, clock=clock)
-    nowhere = Prepared(directory=ledger.store.directory, source=experiment.images, seed=seed, split="train")
-    search = Search(experiment, ledger, nowhere, oracle.counts, allowance=allowance)
-    simulated(look_up, clock, num_workers=num_workers)(search)
-    return Replay(steps=tuple(steps), num_trials=len(ledger.records))
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """A sampler and a scheduler of ours."""
+
+    name: str
+    sampler: SamplerSettings
+    scheduler: SchedulerSettings
+    repeat_share: float | None = None
+
+    def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
+        """Search once with all that a real search has but workers and a store."""
+        experiment = replace(oracle.experiment, sampler=self.sampler, scheduler=self.scheduler, seed=seed)
+        budget = Budget(hours=seconds / 3600, repeat_share=self.repeat_share)
+        clock = Clock()
+        directions = directions_of(experiment.objectives)
+        steps: list[Step] = []
+        reported: int | None = None
+
+        def watch(record: TrialRecord) -> None:
+            nonlocal reported
+            best = best_of(ledger.records.values(), directions) if record.state == "complete" else None
+            if best and best.number != reported:
+                reported = best.number
+                truth = oracle.truth(experiment.candidate(best.params))
+                steps.append(Step(seconds=clock.seconds, regret=oracle.best - truth))
+
+        def look_up(spec: TrialSpec) -> Curve:
+            return oracle.curve(experiment.candidate(ledger.records[spec.number].params), spec.seed)
+
+        ledger = Ledger(MemoryStore(), watch)
+        allowance = Allowance(budget, directions, clock=clock)
+        nowhere = Prepared(directory=ledger.store.directory, source=experiment.images, seed=seed, split="train")
+        search = Search(experiment, ledger, nowhere, oracle.counts, allowance=allowance)
+        simulated(look_up, clock, num_workers=num_workers)(search)
+        return Replay(steps=tuple(steps), num_trials=len(ledger.records))

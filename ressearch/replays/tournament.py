@@ -12,7 +12,7 @@ from pathlib import Path
 from ressearch.replays.factors import Anytime, Factor, anytime, factor
 from ressearch.replays.macro import Macro, is_macro
 from ressearch.replays.oracle import Oracle
-from ressearch.replays.replaying import Replay, Setting, replay
+from ressearch.replays.replaying import Replay, Replayed
 from ressearch.replays.surrogate import MIN_TAU, Surrogate
 from ressearch.store.table import TableError, read_table
 
@@ -28,7 +28,7 @@ class Tournament:
     seconds: how long each searched. tau: how well the table foretells networks left out, None where all are recorded.
     """
 
-    settings: tuple[Setting, ...]
+    settings: tuple[Replayed, ...]
     replays: tuple[tuple[Replay, ...], ...]
     seconds: float
     tau: float | None
@@ -61,7 +61,7 @@ def open_oracle(path: Path) -> Oracle:
 
 
 def held(
-    path: Path, settings: Sequence[Setting], *, hours: float, repeats: int, workers: int, seed: int, tell: Tell
+    path: Path, settings: Sequence[Replayed], *, hours: float, repeats: int, workers: int, seed: int, tell: Tell
 ) -> Tournament:
     """Replay every setting with the same seeds.
 
@@ -95,7 +95,7 @@ def held(
 
 
 def _done(
-    path: Path, settings: Sequence[Setting], jobs: Sequence[tuple[int, int]], seconds: float, workers: int
+    path: Path, settings: Sequence[Replayed], jobs: Sequence[tuple[int, int]], seconds: float, workers: int
 ) -> Iterator[tuple[tuple[int, int], Replay]]:
     """Do replays in other processes, each with an oracle of its own."""
     pool = ProcessPoolExecutor(
@@ -123,5 +123,5 @@ def _prepare(path: Path) -> None:
     _oracle = open_oracle(path)
 
 
-def _replay(setting: Setting, seconds: float, workers: int, seed: int) -> Replay:
-    return replay(_oracle, setting, seconds=seconds, num_workers=workers, seed=seed)
+def _replay(setting: Replayed, seconds: float, workers: int, seed: int) -> Replay:
+    return setting.replay(_oracle, seconds=seconds, num_workers=workers, seed=seed)

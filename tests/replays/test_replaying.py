@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ressearch.replays.macro import Macro
-from ressearch.replays.replaying import Replay, Setting, replay
+from ressearch.replays.replaying import Replay, Setting
 from ressearch.replays.surrogate import Surrogate
 from ressearch.replays.tournament import held, open_oracle
 from ressearch.samplers import SAMPLERS
@@ -33,7 +33,7 @@ def macro(macro_file: Path) -> Macro:
 def searched(
     oracle: Macro | Surrogate, one: Setting, *, seconds: float = 3600, workers: int = 2, seed: int = 0
 ) -> Replay:
-    return replay(oracle, one, seconds=seconds, num_workers=workers, seed=seed)
+    return one.replay(oracle, seconds=seconds, num_workers=workers, seed=seed)
 
 
 def test_the_clock_counts_every_training(macro: Macro) -> None:
@@ -57,7 +57,9 @@ def test_the_seed_says_it_all(macro: Macro) -> None:
 
 
 def test_settings_of_one_seed_begin_alike(macro: Macro) -> None:
-    random, evolution = (searched(macro, setting(name), seconds=480, workers=1).steps for name in ("random", "evolution"))
+    random, evolution = (
+        searched(macro, setting(name), seconds=480, workers=1).steps for name in ("random", "evolution")
+    )
     assert [step.regret for step in random] == [step.regret for step in evolution]  # the first draws are random
 
 
