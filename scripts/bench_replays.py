@@ -22,7 +22,8 @@ from ressearch.replays.oracle import Curve, Oracle
 from ressearch.replays.replaying import Replay, Replayed, Setting, Step
 from ressearch.replays.simulation import Clock, simulated
 from ressearch.replays.tournament import held
-from ressearch.report.replay_tables import replay_markdown
+from ressearch.report.plain_tables import findings_markdown
+from ressearch.report.replay_findings import replay_findings
 from ressearch.report.replays_live import progress
 from ressearch.schedulers import Decision
 from ressearch.search.contract import Progress, TrialResult, TrialSpec, trial_seed
@@ -159,7 +160,7 @@ def main(arguments: Sequence[str]) -> None:
             seed=given.seed,
             tell=tell,
         )
-    print(replay_markdown(found))
+    print(findings_markdown(replay_findings(found)))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 
 from ressearch import __version__, ending
 from ressearch.messages import Note, printable
+
+if TYPE_CHECKING:
+    from ressearch.report.plain_tables import Findings
 
 # Typer's rich help and tracebacks would load Rich for every call: 0.15 s instead of 0.06 s for --help.
 app = typer.Typer(
@@ -47,6 +50,7 @@ StudyOrNetwork = Annotated[
         show_default=False,
     ),
 ]
+Form = Annotated[Literal["table", "md"], typer.Option("--format", help="Form of the output.")]
 
 
 def main() -> NoReturn:
@@ -94,6 +98,20 @@ def say(text: object, *, is_data: bool = False) -> None:
     """Print on stdout; data stay as they are where no terminal would obey what is in them."""
     is_safe = is_data and not sys.stdout.isatty()
     print(text if is_safe else printable(str(text), keep="\n"), flush=True)
+
+
+def say_findings(found: "Findings", form: str) -> None:
+    """Print tables and sentences, as Markdown or for a terminal."""
+    from ressearch.report.console import new_console
+    from ressearch.report.plain_tables import findings_markdown, for_terminal
+
+    if form == "md":
+        say(findings_markdown(found))
+        return
+    for table in found.tables:
+        say(f"\n{table.title}:")
+        new_console().print(for_terminal(table))
+    say("\n".join(found.sentences))
 
 
 def interrupted(message: str = ENDED) -> NoReturn:

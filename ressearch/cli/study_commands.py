@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from ressearch import ending, verbs
-from ressearch.cli.application import Space, Study, app, interrupted, say
+from ressearch.cli.application import Form, Space, Study, app, interrupted, say, say_findings
 
 
 @app.command(epilog="\b\nExample:\n  ressearch check search_spaces/cifar10.yaml --samples 5000")
@@ -166,7 +166,11 @@ def replay(
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Searches of each setting.")] = 100,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Simulated trials at a time.")] = 2,
     seed: Annotated[int, typer.Option(min=0, help="Of the first search.")] = 0,
-    format: Annotated[Literal["table", "md"], typer.Option(help="Form of the output.")] = "table",
+    form: Form = "table",
+    picture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="HTML file to write: regret over time, with bands.", show_default=False),
+    ] = None,
 ) -> None:
     """Compare samplers and schedulers on recorded trainings, in seconds instead of hours.
 
@@ -174,9 +178,7 @@ def replay(
     clock counts their seconds and the time that proposals take. Every sampler is combined with every scheduler and
     every share of repeats, and all have the same seeds.
     """
-    from ressearch.report.console import new_console
-    from ressearch.report.plain_tables import for_terminal
-    from ressearch.report.replay_tables import replay_markdown, replay_sentences, replay_tables
+    from ressearch.report.replay_findings import replay_findings
     from ressearch.report.replays_live import progress
 
     with progress() as tell:
@@ -191,15 +193,12 @@ def replay(
             seed=seed,
             tell=tell,
         )
-    if format == "md":
-        say(replay_markdown(found), is_data=True)
-        return
-    console = new_console()
-    for each in replay_tables(found):
-        say(f"\n{each.title}")
-        console.print(for_terminal(each))
-    for line in replay_sentences(found):
-        say(line)
+    if picture:
+        from ressearch.report.replay_picture import replay_picture
+        from ressearch.whole_files import write_whole
+
+        write_whole(picture, replay_picture(found, title=table.name).encode())
+    say_findings(replay_findings(found), form)
 
 
 @app.command(epilog="\b\nExample:\n  ressearch leaderboard quickstart --format csv --top 10 > best.csv")

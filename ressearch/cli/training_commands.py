@@ -8,19 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ressearch import ending, verbs
-from ressearch.cli.application import (
-    Study,
-    app,
-    fail,
-    interrupted,
-    say,
-)
+from ressearch.cli.application import Form, Study, app, fail, interrupted, say, say_findings
 
 if TYPE_CHECKING:
-    from ressearch.report.plain_tables import Findings
     from ressearch.search.retraining import Observe
-
-Form = Annotated[Literal["table", "md"], typer.Option("--format", help="Form of the output.")]
 
 DIVERGED = 3
 """Exit code of a training that has diverged."""
@@ -168,7 +159,7 @@ def confirm(
         )
     except KeyboardInterrupt:
         interrupted()
-    _say_findings(confirmation_findings(found), form)
+    say_findings(confirmation_findings(found), form)
     _end_early(found.num_missing)
 
 
@@ -207,7 +198,7 @@ def audit(
         )
     except KeyboardInterrupt:
         interrupted()
-    _say_findings(audit_findings(found), form)
+    say_findings(audit_findings(found), form)
     _end_early(found.num_missing)
 
 
@@ -217,19 +208,6 @@ def _progress(form: str) -> "Observe":
     from ressearch.report.retraining_live import progress
 
     return partial(progress, console=PlainTextConsole(file=sys.stderr)) if form == "md" else progress
-
-
-def _say_findings(found: "Findings", form: str) -> None:
-    from ressearch.report.console import new_console
-    from ressearch.report.plain_tables import findings_markdown, for_terminal
-
-    if form == "md":
-        say(findings_markdown(found))
-        return
-    for table in found.tables:
-        say(f"\n{table.title}:")
-        new_console().print(for_terminal(table))
-    say("\n".join(found.sentences))
 
 
 def _end_early(num_missing: int) -> None:

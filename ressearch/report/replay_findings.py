@@ -8,28 +8,21 @@ from ressearch.noise import CONFIDENCE
 from ressearch.replays.factors import BAND, NUM_RESAMPLES, Factor
 from ressearch.replays.tournament import Tournament
 from ressearch.report.formatting import duration
-from ressearch.report.plain_tables import PlainTable, as_markdown
+from ressearch.report.plain_tables import Findings, PlainTable
 
 SHARES = (0.1, 0.25, 0.5, 1.0)
 """Of the time, at which the table tells the regret."""
 
 
-def replay_tables(found: Tournament) -> list[PlainTable]:
+def replay_findings(found: Tournament) -> Findings:
     """Return regret over time and, for several settings, the factors between them."""
     tables = [_regrets(found)]
     if len(found.settings) > 1:
         tables.append(_factors(found))
-    return tables
+    return Findings(tables, list(_sentences(found)))
 
 
-def replay_markdown(found: Tournament) -> str:
-    """Return all of it as Markdown."""
-    parts = [f"{table.title}:\n\n{as_markdown(table)}" for table in replay_tables(found)]
-    return "\n\n".join([*parts, "\n".join(f"- {line}" for line in replay_sentences(found))])
-
-
-def replay_sentences(found: Tournament) -> Iterator[str]:
-    """Say what the numbers are of."""
+def _sentences(found: Tournament) -> Iterator[str]:
     low, high = BAND
     yield (
         f"Regret: points of accuracy that the expected accuracy of the network reported at that time is below the best "
