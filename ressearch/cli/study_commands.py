@@ -145,7 +145,7 @@ def record(
         )
     except KeyboardInterrupt:
         interrupted()
-    say(f"{len(table.trials):,} networks and {len(table.repeats):,} repeats\n{output}")
+    say(f"{output}: networks {len(table.trials):,}, repeats {len(table.repeats):,}")
 
 
 @app.command(
@@ -174,7 +174,7 @@ def replay(
 ) -> None:
     """Compare samplers and schedulers on recorded trainings, in seconds instead of hours.
 
-    The real samplers and schedulers search; trainings are looked up in TABLE, or foretold from it, and a simulated
+    The real samplers and schedulers search; trainings are looked up in TABLE, or predicted from it, and a simulated
     clock counts their seconds and the time that proposals take. Every sampler is combined with every scheduler and
     every share of repeats, and all have the same seeds.
     """

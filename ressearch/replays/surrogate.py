@@ -52,7 +52,7 @@ class Surrogate:
     Source: Yan et al. 2021, arXiv:2111.03602 (curves by singular value decomposition, noise apart).
 
     Attributes:
-        tau: Kendall's tau between recorded accuracies and those foretold from the other networks.
+        tau: Kendall's tau between recorded accuracies and those predicted from the other networks.
     """
 
     def __init__(self, table: Table) -> None:
@@ -81,13 +81,13 @@ class Surrogate:
 
     @cached_property
     def tau(self) -> float:
-        """Kendall's tau between the recorded accuracies and those foretold with the network left out."""
-        foretold = np.zeros(len(self._points))
+        """Kendall's tau between the recorded accuracies and those predicted with the network left out."""
+        predicted = np.zeros(len(self._points))
         for kept, left in GroupKFold(NUM_FOLDS).split(self._points, groups=self._groups):
-            foretold[left] = _Process(self._points[kept], self._curves[kept, -1])(self._points[left])
+            predicted[left] = _Process(self._points[kept], self._curves[kept, -1])(self._points[left])
         means = {group: self._curves[self._groups == group, -1].mean() for group in set(self._groups)}
         first = [int(np.flatnonzero(self._groups == group)[0]) for group in means]
-        return float(kendalltau(foretold[first], list(means.values())).statistic)
+        return float(kendalltau(predicted[first], list(means.values())).statistic)
 
     @cached_property
     def best(self) -> float:
@@ -104,11 +104,11 @@ class Surrogate:
 
     def truth(self, candidate: Candidate) -> float:
         """Return the expected accuracy at the last epoch."""
-        return float(self._foretold(candidate)[0][-1])
+        return float(self._predicted(candidate)[0][-1])
 
     def curve(self, candidate: Candidate, seed: int) -> Curve:
         """Return all epochs of a training with this seed."""
-        mean, pace = self._foretold(candidate)
+        mean, pace = self._predicted(candidate)
         rng = np.random.default_rng(seed)
         if len(self._noise):
             noise = self._noise[rng.integers(len(self._noise))]
@@ -116,7 +116,7 @@ class Surrogate:
             noise = rng.normal(size=len(mean)) * [std_error(p, self.counts.val) for p in np.clip(mean, 0, 1)]
         return recorded(np.clip(mean + noise, 0, 1).tolist(), pace)
 
-    def _foretold(self, candidate: Candidate) -> tuple[Floats, float]:
+    def _predicted(self, candidate: Candidate) -> tuple[Floats, float]:
         if candidate.id not in self._known:
             vector = self._vector(candidate)[None]
             self._known[candidate.id] = self._model(vector)[0], float(np.exp(self._pace(vector)[0]))

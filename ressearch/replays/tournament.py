@@ -25,7 +25,7 @@ class Tournament:
     """What settings came to on one table.
 
     replays: one row per setting; replays of equal places are paired: they had the same seed.
-    seconds: how long each searched. tau: how well the table foretells networks left out, None where all are recorded.
+    seconds: how long each searched. tau: how well the table predicts networks left out, None where all are recorded.
     """
 
     settings: tuple[Replayed, ...]
@@ -47,14 +47,14 @@ def open_oracle(path: Path) -> Oracle:
     """Return what a table says of every candidate.
 
     Raises:
-        TableError: If it cannot be read, or foretells networks that are left out too badly.
+        TableError: If it cannot be read, or predicts networks that are left out too badly.
     """
     if is_macro(path):
         return Macro(path)
     surrogate = Surrogate(read_table(path))
     if surrogate.tau < MIN_TAU:
         raise TableError(
-            f"{path}: Kendall's tau between networks left out and what the others foretell of them is "
+            f"{path}: Kendall's tau between networks left out and what the others predict of them is "
             f"{surrogate.tau:.2f}, and {MIN_TAU} is needed: record more networks, longer or on more images"
         )
     return surrogate

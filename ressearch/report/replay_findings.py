@@ -36,7 +36,7 @@ def _sentences(found: Tournament) -> Iterator[str]:
         )
     if found.tau is not None:
         yield (
-            f"Networks that were not recorded are foretold from those that were: Kendall's tau {found.tau:.2f} for "
+            f"Networks that were not recorded are predicted from those that were: Kendall's tau {found.tau:.2f} for "
             "networks left out."
         )
 

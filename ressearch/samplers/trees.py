@@ -36,10 +36,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Trees(SamplerSettings):
-    """Mutate the best networks, and train the mutation that trees foretell the most of.
+    """Mutate the best networks, and train the mutation that trees predict to be best.
 
     The trees see every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
-    enters with what its curve foretells. With several objectives each proposal weighs them anew, at random.
+    enters with what its curve predicts. With several objectives each proposal weighs them anew, at random.
 
     Sources: Geurts et al. 2006, doi:10.1007/s10994-006-6226-1 (the trees); White et al. 2021, arXiv:1910.11858 (a model
     over mutations of the best); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
@@ -125,7 +125,7 @@ class _Trees(Sampler):
 
         Several objectives are weighted at random, and the largest weighted loss counts, with a little of their sum.
         """
-        points = np.array(foretold_points(self._records, self._directions))
+        points = np.array(predicted_points(self._records, self._directions))
         finite = np.where(np.isfinite(points), points, np.nan)
         worst, best = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
         scaled: Floats = (np.where(np.isnan(finite), worst, finite) - worst) / np.maximum(best - worst, 1e-12)
@@ -153,13 +153,13 @@ class _Trees(Sampler):
 
 def _optimistic(trees: "ExtraTreesRegressor", vectors: Floats) -> Floats:
     """Return mean and standard deviation over the trees, added: what is unsure may be good."""
-    foretold = np.array([tree.predict(vectors) for tree in trees.estimators_])
-    hoped: Floats = foretold.mean(axis=0) + foretold.std(axis=0)
+    predicted = np.array([tree.predict(vectors) for tree in trees.estimators_])
+    hoped: Floats = predicted.mean(axis=0) + predicted.std(axis=0)
     return hoped
 
 
-def foretold_points(records: list[TrialRecord], directions: Directions) -> list[Point]:
-    """Return what trials came to; of one that was stopped early, what its curve foretells of its last epoch.
+def predicted_points(records: list[TrialRecord], directions: Directions) -> list[Point]:
+    """Return what trials came to; of one that was stopped early, what its curve predicts of its last epoch.
 
     That is the line of least squares, over the trials that went on, from the accuracy at its epoch to that at the end;
     a shift by the mean gain where they are few.

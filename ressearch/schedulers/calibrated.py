@@ -1,4 +1,4 @@
-"""Successive halving whose rungs stand where the trials themselves say that early accuracies foretell late ones."""
+"""Successive halving whose rungs stand where the trials themselves say that early accuracies predict late ones."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How long a network would train, foretold from the trials that have run."""
+"""How long a network would train, predicted from the trials that have run."""
 
 from statistics import median
 

@@ -94,7 +94,7 @@ def test_a_tournament_pairs_its_searches(macro_file: Path) -> None:
     assert found.anytimes[0].regrets.shape == (3, 200)
 
 
-def test_a_table_that_foretells_nothing_is_refused(make_table: MakeTable, tmp_path: Path) -> None:
+def test_a_table_that_predicts_nothing_is_refused(make_table: MakeTable, tmp_path: Path) -> None:
     path = tmp_path / "chance.parquet"
     write_table(make_table(chance=True), path)
     with pytest.raises(TableError, match=r"Kendall's tau .* is -?0\.\d\d, and 0.6 is needed"):

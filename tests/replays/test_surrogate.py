@@ -32,7 +32,7 @@ def drawn(experiment: Experiment, count: int) -> list[Candidate]:
     return found
 
 
-def test_networks_left_out_are_foretold(surrogate: Surrogate, truth: Truth) -> None:
+def test_networks_left_out_are_predicted(surrogate: Surrogate, truth: Truth) -> None:
     assert surrogate.tau > 0.8
     candidates = drawn(surrogate.experiment, 60)
     errors = [surrogate.truth(candidate) - truth(candidate) for candidate in candidates]

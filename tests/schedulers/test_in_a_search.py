@@ -14,7 +14,7 @@ TEXT = """
 architecture: {{stages: 2, stem_width: 8, depth: {{int: {{low: 1, high: 6}}}}, width: [8, {{choice: [16, 24, 32]}}]}}
 recipe: {{epochs: 9, batch_size: 50, lr: 0.1}}
 sampler: {{name: random}}
-scheduler: {{name: {scheduler}}}
+scheduler: {{name: {scheduler}{options}}}
 """
 
 
@@ -31,7 +31,8 @@ def test_an_interruption_loses_and_repeats_nothing(scheduler: str, search_script
         trained[architecture_id(spec.architecture), epoch] += 1
         return 0.9 + 0.01 * epoch if spec.number == 3 else 0.5 + 0.02 * (spec.number % 5) + 0.001 * epoch
 
-    text = TEXT.format(scheduler=scheduler)
+    options = ", num_full: 4" if scheduler == "calibrated" else ""  # of twelve trials
+    text = TEXT.format(scheduler=scheduler, options=options)
     before = search_scripted(text, accuracy, trials=12)
     assert before[7].reason == "interrupted"
     trials = search_scripted(text, accuracy, trials=12)
