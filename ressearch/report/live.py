@@ -72,6 +72,7 @@ class Display:
             *(Text(line, style="dim") for line in _images(start)),
             self._progress(records),
             Text(f"{counts_text(now.counts)}, {refused_text(dict(start.refused))}"),
+            *(Text(line) for line in (start.findings(),) if line),
             self._running([record for record in records if record.is_open]),
             _best(now),
             Text("Ctrl-C saves and ends; the same command carries on.", style="dim"),
@@ -175,6 +176,8 @@ class Lines:
         self._budget = start.budget
         self._directions = start.directions
         self._write = write
+        self._findings = start.findings
+        self._said = start.findings()
         self._ended = {record.number: record for record in start.records if not record.is_open}
 
     def tell(self, record: TrialRecord) -> None:
@@ -182,6 +185,9 @@ class Lines:
         if not record.is_open:
             self._ended[record.number] = record
             self._write(self._line(record))
+            if (findings := self._findings()) != self._said:
+                self._said = findings
+                self._write(findings)
 
     def _line(self, record: TrialRecord) -> str:
         again = None if record.trial_of is None else f"trial {record.trial_of} again"

@@ -39,6 +39,8 @@ def _lines(outcome: "Outcome", now: StudySummary, refused: Mapping[str, int]) ->
         yield f"the study was extended: {change}"
     earlier = "" if outcome.refused == refused else f", {sum(refused.values()):,} in all sessions"
     yield f"{refused_text(outcome.refused)} in this session{earlier}"
+    if outcome.findings:
+        yield outcome.findings
     if outcome.exhausted:
         yield "the space holds no further feasible network that is new"
     if outcome.was_interrupted:

@@ -64,6 +64,16 @@ class CalibratedRule(Rule):
         self._num_epochs = num_epochs
         self._points: list[dict[int, Point]] = [{} for _ in range(num_epochs)]
 
+    @property
+    def findings(self) -> str:
+        """Where the rungs are, and why."""
+        settings = self._settings
+        if len(self._points[-1]) < settings.num_full:
+            return f"rungs: none before {settings.num_full} trials are complete"
+        if not self.rungs:
+            return f"rungs: none, no epoch's rank correlation with the last is surely {settings.least_correlation:g}"
+        return f"rungs at {', '.join(map(str, self.rungs))}: rho {', '.join(map(str, self.rungs.values()))}"
+
     def record(self, number: int, epoch: int, point: Point) -> None:
         """Note a point; one that is not finite counts for nothing."""
         if is_finite(point):

@@ -32,6 +32,11 @@ class Rule(ABC):
 
     pauses_at: frozenset[int] = frozenset()
 
+    @property
+    def findings(self) -> str:
+        """What the rule has found out in this study, in one line; empty if it finds out nothing."""
+        return ""
+
     @abstractmethod
     def decide(self, number: int, epoch: int, point: Point) -> Decision:
         """Note a point of a trial and say how it goes on. Not asked after the last epoch."""

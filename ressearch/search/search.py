@@ -34,6 +34,7 @@ class Search:
         candidates: Where new candidates come from, and how many were refused in this session.
         allowance: What is left of the budget.
         exhausted: Nothing new was found.
+        rule: The scheduler at work.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Search:
         self._images = images
         self._counts = counts
         self._leaders = Leaders(allowance.budget.repeat_share, directions_of(experiment.objectives))
-        self._rule = restored_rule(experiment, records.values())
+        self.rule = restored_rule(experiment, records.values())
         self._waiting = deque(waiting_trials(experiment, records, MAX_RETRIES))
         self._resuming: deque[int] = deque()
         self._breakdowns_in_a_row = 0
@@ -92,7 +93,7 @@ class Search:
             return Decision.STOP
         if is_last:
             if record.trial_of is None:
-                self._rule.record(number, epoch, point_at(self._experiment, record, epoch))
+                self.rule.record(number, epoch, point_at(self._experiment, record, epoch))
             return Decision.GO
         if part := self.allowance.ended_by():
             limit = getattr(self.allowance.budget, part)
@@ -103,9 +104,9 @@ class Search:
         if record.trial_of is not None:
             return Decision.GO
         if record.baseline:
-            self._rule.record(number, epoch, point)
+            self.rule.record(number, epoch, point)
             return Decision.GO
-        decision = self._rule.decide(number, epoch, point)
+        decision = self.rule.decide(number, epoch, point)
         if decision is Decision.STOP:
             self._close(replace(record, state="pruned"))
         elif decision is Decision.PAUSE:
@@ -196,7 +197,7 @@ class Search:
     def _spec(self, record: TrialRecord) -> TrialSpec:
         """Return what a worker needs to know of an open trial."""
         store = self.ledger.store
-        may_pause = not record.baseline and record.trial_of is None and bool(self._rule.pauses_at)
+        may_pause = not record.baseline and record.trial_of is None and bool(self.rule.pauses_at)
         return TrialSpec(
             number=record.number,
             architecture=record.build_architecture(),
@@ -206,7 +207,7 @@ class Search:
             measures=tuple(dict.fromkeys((*self._experiment.objectives, "seconds"))),
             weights=store.weights_file(record.number),
             checkpoint=store.checkpoint_file(record.number) if may_pause else None,
-            checkpoint_epochs=self._rule.pauses_at if may_pause else frozenset(),
+            checkpoint_epochs=self.rule.pauses_at if may_pause else frozenset(),
             resumes=bool(record.curve),
             seconds=record.seconds,
             num_threads=self.resources.cpus_per_trial,
@@ -215,7 +216,7 @@ class Search:
 
     def _settle(self, *, is_idle: bool) -> None:
         """Carry out what the scheduler has decided on paused trials; it must not leave them all when nothing runs."""
-        decided = dict(self._rule.resumed(is_idle=is_idle))
+        decided = dict(self.rule.resumed(is_idle=is_idle))
         paused = {record.number: record for record in self.ledger.open("paused")}
         if is_idle and not paused.keys() & decided.keys():
             decided = dict.fromkeys(paused, Decision.STOP)
@@ -233,6 +234,6 @@ class Search:
         closed = self.ledger.close(record)
         self.allowance.take(closed)
         self._forecast.take(closed)
-        self._rule.ended(closed.number)
+        self.rule.ended(closed.number)
         if closed.trial_of is None:
             self.candidates.tell(closed)

@@ -33,6 +33,7 @@ class Start:
     directions: what is better of each objective. records: trials of earlier sessions.
     refused: candidates refused in this session by rule, kept up to date.
     images: how many there are, if they are to be shown.
+    findings: returns what the scheduler has found out, in one line; empty if nothing.
     """
 
     directory: Path
@@ -44,6 +45,7 @@ class Start:
     refused: Mapping[str, int]
     seconds_before: float = 0.0
     images: Counts | None = None
+    findings: Callable[[], str] = str
 
 
 Observe = Callable[[Start], AbstractContextManager[Tell]]
@@ -69,6 +71,8 @@ class Outcome:
     refused: dict[str, int]
     changes: tuple[str, ...]
     """What the experiment adds to the study, in words: looser limits, more choices."""
+    findings: str
+    """What the scheduler has found out, in one line; empty if nothing."""
     summary: dict[str, float]
     """See `account`."""
 
@@ -141,6 +145,7 @@ def run_session(
         exhausted=search.exhausted,
         refused=dict(search.candidates.refused),
         changes=tuple(changes),
+        findings=search.rule.findings,
         summary=summary,
     )
 
@@ -156,6 +161,7 @@ def _start(search: Search, experiment: Experiment, directory: Path, images: Coun
         refused=search.candidates.refused,
         seconds_before=search.allowance.before,
         images=images,
+        findings=lambda: search.rule.findings,
     )
 
 
