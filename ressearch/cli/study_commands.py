@@ -13,10 +13,14 @@ from ressearch.cli.application import Form, Space, Study, app, interrupted, say,
 def check(
     space: Space,
     samples: Annotated[int, typer.Option(min=1, metavar="N", help="Points of the space to look at.")] = 2000,
+    time: Annotated[
+        bool, typer.Option("--time", help="Time some networks on this machine, and tell what a budget buys.")
+    ] = False,
 ) -> None:
     """Check a search space.
 
     Prints its axes, its size, the share of feasible points, their parameters and MACs, and why points are refused.
+    --time trains some networks for a few steps and predicts the others.
     """
     from ressearch.experiment import load_experiment
     from ressearch.report.check_table import check_table
@@ -24,6 +28,11 @@ def check(
 
     loaded = load_experiment(space)
     new_console().print(check_table(loaded, verbs.check(loaded, samples=samples)))
+    if time:
+        from ressearch.report.pace_lines import pace_lines
+
+        for line in pace_lines(verbs.pace(loaded)):
+            say(line)
 
 
 @app.command(epilog="\b\nExample:\n  ressearch run search_spaces/quickstart.yaml --trials 16")

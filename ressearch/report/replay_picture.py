@@ -3,8 +3,8 @@
 from itertools import cycle
 
 import numpy as np
-import plotly.graph_objects as go
-from plotly.colors import qualitative
+import plotly.graph_objects as go  # type: ignore[import-untyped]
+from plotly.colors import qualitative  # type: ignore[import-untyped]
 
 from ressearch.replays.tournament import Tournament
 

@@ -29,8 +29,12 @@ class Forecast:
         if not paces or record.seconds <= 0:
             return
         set_up = max(0.0, record.seconds - sum(paces))
-        self._costs.append(_features(record.cost))
-        self._seconds.append(set_up + median(paces) * self._epochs)
+        self.learn(record.cost, set_up + median(paces) * self._epochs)
+
+    def learn(self, cost: Cost, seconds: float) -> None:
+        """Learn how long a network takes."""
+        self._costs.append(_features(cost))
+        self._seconds.append(seconds)
         self._rates = None
 
     def seconds(self, cost: Cost) -> float | None:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from math import inf, sqrt
 from random import Random
 from statistics import median
@@ -14,6 +15,9 @@ from ressearch.space.domains import Choice, Domain, Value, random_choose
 from ressearch.space.limits import Limits
 from ressearch.space.parameters import Parameter
 from ressearch.space.space import Candidate, Space
+
+MAX_DRAWS = 20_000
+"""Points that are drawn in search of networks within the limits."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,12 @@ def survey(space: Space, shape: ImageShape, *, samples: int = 2000, seed: int = 
         num_params=_spread([candidate.cost.num_params for candidate in found]),
         num_macs=_spread([candidate.cost.num_macs for candidate in found]),
     )
+
+
+def feasible_candidates(space: Space, shape: ImageShape, number: int, rng: Random) -> list[Candidate]:
+    """Return random networks within the limits, fewer than asked for if they are rare."""
+    tried = (_tried(space, params, shape) for params in _drawn(space, rng, MAX_DRAWS))
+    return list(islice((candidate for candidate in tried if candidate), number))
 
 
 def wilson(successes: int, trials: int) -> tuple[float, float]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ressearch.images import ImageShape
     from ressearch.replays.tournament import Tell, Tournament
     from ressearch.report.leaderboard import Row
+    from ressearch.search.pacing import Pace
     from ressearch.search.retraining import Observe as ObserveRetraining
     from ressearch.search.session import Observe, Outcome
     from ressearch.space import Space
@@ -55,6 +56,25 @@ def check(
     check_fit(experiment)
     check_feasible(experiment, seed=seed)
     return survey(experiment.space, images or experiment.shape, samples=samples, seed=seed)
+
+
+def pace(experiment: "Experiment | str | Path", *, seed: int = 0) -> "Pace | None":
+    """Predict how long trials of an experiment take on this machine, by a few steps of some networks; reads no image.
+
+    Args:
+        experiment: An experiment, or the path of its YAML file.
+        seed: Of the networks.
+
+    Returns:
+        The prediction; None where too few networks are within the limits.
+
+    Raises:
+        SpaceError: If the file is wrong.
+        ValueError: If nothing says how many images there are.
+    """
+    from ressearch.search.pacing import paced
+
+    return paced(loaded(experiment), seed=seed)
 
 
 @ending.orderly()
