@@ -72,6 +72,10 @@ def run(
             metavar="STUDY", help="Directory of the study, or a name under trials/; the name of SPACE if left out."
         ),
     ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(metavar="STUDY", help="Earlier study: sampler trees begins near its best.", show_default=False),
+    ] = None,
     backend: Annotated[
         Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
     ] = "ray",
@@ -100,6 +104,7 @@ def run(
             patience=patience,
             seconds_per_trial=seconds_per_trial,
             study=study,
+            prior=prior,
             backend=backend,
             observe=progress,
         )

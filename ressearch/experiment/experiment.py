@@ -122,6 +122,8 @@ class Session:
     budget: Budget = field(default_factory=Budget)
     baselines: tuple[str, ...] = ()
     """Names of networks of the literature that are trained first, for comparison."""
+    parents: tuple[Mapping[str, Value], ...] = ()
+    """Points of the space that are known to be good, besides the baselines."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,7 @@ class Task:
 
     objectives: names, as in a record's measures; directions: what is better of each.
     candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
+    parents: points that are known to be good, such as baselines in the space or the best of an earlier study.
     """
 
     space: Space
@@ -29,6 +30,7 @@ class Task:
     objectives: tuple[str, ...]
     directions: tuple[Direction, ...]
     seed: int
+    parents: tuple[Params, ...] = ()
 
 
 class Sampler(ABC):

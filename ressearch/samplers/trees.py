@@ -36,7 +36,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Trees(SamplerSettings):
-    """Mutate the best networks, and train the mutation that trees predict to be best.
+    """Mutate the best networks and the baselines, and train the mutation that trees predict to be best.
 
     The trees see every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
     enters with what its curve predicts. With several objectives each proposal weighs them anew, at random.
@@ -81,10 +81,11 @@ class _Trees(Sampler):
         self._fitted_to = 0
 
     def ask(self) -> Params | None:
-        if len(self._records) < STARTUP_TRIALS:
-            return None
         if self._random.random() < self._settings.random_share:
             return self._task.space.draw(random_choose(self._random))
+        if len(self._records) < STARTUP_TRIALS:
+            parents = self._task.parents
+            return self._mutated(self._random.choice(parents)) if parents else None
         scores = self._scores()
         pool = self._pool(scores)
         if not pool:
@@ -104,14 +105,13 @@ class _Trees(Sampler):
             self.tell(record)
 
     def _pool(self, scores: Floats) -> list[Candidate]:
-        """Return mutations of the best trials that are networks within the limits, and new."""
+        """Return mutations of the best trials and of the parents that are networks within the limits, and new."""
         best = np.argsort(-scores, kind="stable")[: self._settings.num_parents]
+        parents = [*(self._records[index].params for index in best), *self._task.parents]
         found: dict[str, Candidate] = {}
         for _ in range(MAX_TRIES * self._settings.pool_size):
-            parent = self._records[self._random.choice(best)]
-            params = mutated(self._task.space, parent.params, self._random, num_steps=self._random.choice((1, 1, 2)))
             try:
-                candidate = self._task.candidate(params)
+                candidate = self._task.candidate(self._mutated(self._random.choice(parents)))
             except InfeasibleError:
                 continue
             if candidate.id not in self._seen:
@@ -119,6 +119,9 @@ class _Trees(Sampler):
             if len(found) == self._settings.pool_size:
                 break
         return list(found.values())
+
+    def _mutated(self, parent: Params) -> Params:
+        return mutated(self._task.space, parent, self._random, num_steps=self._random.choice((1, 1, 2)))
 
     def _scores(self) -> Floats:
         """Return one number for each trial, the higher the better.

@@ -8,6 +8,7 @@ from ressearch.arch import Cost, InfeasibleError
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.samplers import Task
+from ressearch.search.priors import baseline_points
 from ressearch.search.restore import restated
 from ressearch.space import Candidate, Value, random_choose
 from ressearch.store.record import TrialRecord
@@ -45,6 +46,7 @@ class CandidateSource:
             objectives=objectives,
             directions=directions,
             seed=seed,
+            parents=(*baseline_points(experiment), *experiment.session.parents),
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)

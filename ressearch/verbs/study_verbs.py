@@ -1,5 +1,6 @@
 """Verbs on search spaces and studies."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,6 +88,7 @@ def run(
     patience: int | None = None,
     seconds_per_trial: float | None = None,
     study: str | Path | None = None,
+    prior: str | Path | None = None,
     backend: BackendName = "ray",
     observe: "Observe | None" = None,
 ) -> "Outcome":
@@ -105,24 +107,29 @@ def run(
         seconds_per_trial: Worker time of a trial; what is predicted to take longer is refused untrained, and what takes
             longer fails.
         study: A directory, or a name under `trials/`; the name of the experiment if None.
+        prior: An earlier study, whose best networks the sampler `trees` begins from.
         backend: `ray` uses the whole machine, `local` trains one trial after the other in this process.
         observe: Opens a display, see `ressearch.search.session.Start`.
 
     Raises:
         SpaceError: If the experiment is wrong.
-        StudyError: If the study is in use, damaged, or of another experiment.
+        StudyError: If the study is in use, damaged, or of another experiment, or the prior says nothing of this space.
         ValueError: If a part of the budget is out of its range, or none ends the search.
     """
     from ressearch.experiment import Budget
     from ressearch.packaging.trials import export_best
     from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
+    from ressearch.search.priors import best_points
     from ressearch.search.session import run_session, unobserved
     from ressearch.store.files import study_directory
     from ressearch.store.study_record import open_study
 
     experiment = loaded(experiment)
     directory = study_directory(study if study is not None else experiment.name)
+    if prior is not None:
+        parents = tuple(best_points(open_study(study_directory(prior)), experiment))
+        experiment = replace(experiment, session=replace(experiment.session, parents=parents))
     budget = Budget(trials=trials, hours=hours, target=target, patience=patience, seconds_per_trial=seconds_per_trial)
     outcome = run_session(experiment, directory, backend_named(backend), budget=budget, observe=observe or unobserved)
     record = open_study(directory)

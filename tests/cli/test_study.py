@@ -28,6 +28,20 @@ def test_check_prints_what_the_space_holds(call: Call, at_home: Path) -> None:
     assert "all 4 points" in ended.out
 
 
+def test_check_tells_what_a_budget_buys(call: Call, at_home: Path) -> None:
+    ended = call("check", "digits.yaml", "--time")
+    assert (ended.code, ended.err) == (0, "")
+    assert "a trial trained in full takes " in ended.out
+    assert "--hours 1 buys " in ended.out
+
+
+def test_run_begins_from_an_earlier_study_that_is_there(call: Call, at_home: Path) -> None:
+    ended = call("run", "digits.yaml", "--trials", 1, "--study", "other", "--prior", "no-such-study")
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == "ressearch: trials/no-such-study: no study here (study.db is missing); studies in trials are digits\n"
+    assert not (at_home / "trials" / "other").exists()
+
+
 def test_run_tells_what_it_does_and_what_came_out(home: Path) -> None:
     text = (home / "output.txt").read_text()
     assert "trial 0 (resnet-8)  complete" in text

@@ -1,0 +1,49 @@
+"""Points that are known to be good before a search begins: its baselines, and the best of an earlier study."""
+
+from collections.abc import Iterator, Mapping
+
+from ressearch.experiment import Experiment
+from ressearch.samplers import Params
+from ressearch.space import Value
+from ressearch.space.space import counted
+from ressearch.store.files import StudyError
+from ressearch.store.record import TrialRecord, ranked
+from ressearch.store.study_record import StudyRecord
+
+NUM_BEST = 8
+"""Trials of an earlier study that are taken over."""
+
+
+def baseline_points(experiment: Experiment) -> list[Params]:
+    """Return the baselines that are points of the space."""
+    return [params for name in experiment.session.baselines if (params := experiment.baseline(name).params)]
+
+
+def best_points(study: StudyRecord, experiment: Experiment) -> list[Params]:
+    """Return the best networks of an earlier study that are points of the space, which may be another one.
+
+    A field of the recipe that is out of range here becomes the centre of its range.
+
+    Raises:
+        StudyError: If none of the best is a point of the space.
+    """
+    best = [trial for _, trial in ranked(study.trials, study.directions)]
+    found = [params for trial in best if (params := _point(experiment, trial))]
+    if not found:
+        raise StudyError(
+            f"{study.directory}: none of its {len(best)} ranked networks is a point of this space, so that it says "
+            "nothing of where to begin"
+        )
+    return found[:NUM_BEST]
+
+
+def _point(experiment: Experiment, trial: TrialRecord) -> Params | None:
+    recipe = dict(_recipe_values(experiment, trial.recipe))
+    return experiment.space.params_of(counted({}, trial.build_architecture(), recipe, experiment.shape))
+
+
+def _recipe_values(experiment: Experiment, recipe: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
+    for parameter in experiment.space.parameters:
+        if parameter.axis in experiment.space.searched_recipe:
+            value = parameter.domain.member(recipe[parameter.axis])
+            yield parameter.axis, parameter.domain.centre if value is None else value

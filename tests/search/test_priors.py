@@ -1,0 +1,129 @@
+"""Where a search begins: near its baselines, and near the best of an earlier study."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ressearch
+from ressearch.experiment import Experiment
+from ressearch.experiment.loader import parse_experiment
+from ressearch.search.candidates import CandidateSource
+from ressearch.search.contract import Progress, TrialResult, TrialSpec
+from ressearch.search.local_backend import run_in_process
+from ressearch.search.priors import baseline_points, best_points
+from ressearch.search.session import run_session
+from ressearch.store.files import StudyError
+from ressearch.training.loop import EpochResult
+
+TEXT = """
+architecture:
+  stages: 2
+  stem_width: 8
+  depth: {{int: {{low: 1, high: {deepest}}}}}
+  width: [8, {{choice: {widths}}}]
+  activation: {{choice: [relu, silu]}}
+recipe: {{epochs: 2, batch_size: 50, lr: {{float: {{low: {lowest}, high: 1.0, log: true}}}}}}
+sampler: {{name: {sampler}}}
+scheduler: {{name: none}}
+{more}
+"""
+HEAD = "version: 1\ndata: {name: digits, subset: 400, val_images: 200}\n"
+
+
+def text(
+    sampler: str = "random", *, deepest: int = 6, widths: str = "[16, 24, 32]", lowest: float = 0.01, more: str = ""
+) -> str:
+    return TEXT.format(sampler=sampler, deepest=deepest, widths=widths, lowest=lowest, more=more)
+
+
+def experiment(**options: Any) -> Experiment:
+    return parse_experiment(HEAD + text(**options), "x")
+
+
+def deep_is_good(spec: TrialSpec, epoch: int) -> float:
+    return 0.1 * spec.architecture.stages[0].depth + 0.01 * epoch + 1e-3 * spec.recipe.lr
+
+
+@pytest.fixture
+def earlier(search_scripted: Callable[..., Any], tmp_path: Path) -> Path:
+    search_scripted(text(), deep_is_good, trials=20, name="earlier")
+    return tmp_path / "earlier"
+
+
+def test_the_best_of_an_earlier_study_come_first(earlier: Path) -> None:
+    points = best_points(ressearch.open_study(earlier), experiment())
+    best = sorted(ressearch.open_study(earlier).trials, key=lambda trial: trial.val_accuracy or 0, reverse=True)
+    assert points == [trial.params for trial in best[:8]]
+
+
+def test_points_are_restated_for_another_space(earlier: Path) -> None:
+    """Widths of 24 are gone and depths beyond 5, learning rates begin at 0.3, and there is a new choice."""
+    here = experiment(deepest=5, widths="[16, 32, 48]", lowest=0.3)
+    points = best_points(ressearch.open_study(earlier), here)
+    fitting = [
+        trial
+        for trial in ressearch.open_study(earlier).trials
+        if trial.params["width_2"] != 24 and int(trial.params["depth"]) <= 5
+    ]
+    assert len(points) == min(8, len(fitting))
+    for point in points:
+        assert here.candidate(point).params == point
+    kept = {trial.params["lr"] for trial in fitting}
+    assert all(point["lr"] in kept or point["lr"] == pytest.approx(0.3**0.5) for point in points)
+
+
+def test_a_study_of_other_networks_says_nothing(earlier: Path) -> None:
+    with pytest.raises(StudyError, match=r"none of its 20 ranked networks is a point of this space"):
+        best_points(ressearch.open_study(earlier), experiment(widths="[20, 40]"))
+
+
+def differences(params: Any, parents: list[Any]) -> int:
+    return min(sum(params.get(name) != value for name, value in parent.items()) for parent in parents)
+
+
+def test_trees_begin_near_baselines_and_never_without_chance(search_scripted: Callable[..., Any]) -> None:
+    more = "baselines: [resnet-8]"
+    fitting = text("trees", deepest=2, widths="[16, 32]", more=more).replace("width: [8,", "width: [16,")
+    fitting = fitting.replace("stages: 2", "stages: 3").replace("[16, {choice", "[16, 32, {choice")
+    fitting = fitting.replace("[16, 32]}]", "[48, 64]}]").replace("stem_width: 8", "stem_width: 16")
+    here = parse_experiment(HEAD + fitting, "x")
+    parents = baseline_points(here)
+    assert len(parents) == 1
+    assert parents[0]["depth"] == 1
+    trials = search_scripted(fitting, deep_is_good, trials=10)
+    moved = [differences(trial.params, [dict(parents[0])]) for trial in trials[1:]]
+    assert sum(number <= 2 for number in moved) >= 4
+    assert max(moved) > 2
+
+
+def test_a_search_begins_near_a_prior(earlier: Path) -> None:
+    here = experiment(sampler="trees")
+    prior = best_points(ressearch.open_study(earlier), here)
+
+    def distances(parents: list[Any]) -> list[int]:
+        source = CandidateSource(replace(here, session=replace(here.session, parents=tuple(parents))), 0)
+        return [differences(candidate.params, prior) for _ in range(9) if (candidate := source.propose())]
+
+    assert sum(distances(prior)) < sum(distances([]))
+
+
+def test_a_prior_that_misleads_is_outgrown(earlier: Path, tmp_path: Path) -> None:
+    """The best of the earlier study are deep, and here the shallow are good."""
+
+    def shallow_is_good(spec: TrialSpec) -> Iterator[Progress | TrialResult]:
+        for epoch in (1, 2):
+            value = 1 - deep_is_good(spec, epoch)
+            result = EpochResult(epoch=epoch, train_loss=1, val_loss=1, val_accuracy=value, lr=0.1, seconds=0)
+            yield Progress(epoch=result, seconds=0.5 * epoch)
+        yield TrialResult(measures={"val_accuracy": value, "seconds": 1.0})
+
+    here = experiment(sampler="trees")
+    parents = tuple(best_points(ressearch.open_study(earlier), here))
+    here = replace(here, session=replace(here.session, parents=parents))
+    run_session(here, tmp_path / "here", partial(run_in_process, do=shallow_is_good), trials=40)
+    best = max(ressearch.open_study(tmp_path / "here").trials, key=lambda trial: trial.val_accuracy or 0)
+    assert best.params["depth"] == 1
