@@ -93,6 +93,11 @@ class Macro:
         self.counts = Counts(train=45_000, val=10_000, test=0)
         self.best = max(self._means[digits] for digits, cost in costs.items() if limits.allow(cost))
 
+    @property
+    def origin(self) -> str:
+        """What the trainings are, in a sentence."""
+        return "All networks are recorded; each training takes a minute here, since the table has no times."
+
     def truth(self, candidate: Candidate) -> float:
         """Return the mean of the three trainings."""
         return self._means[candidate.id]

@@ -34,6 +34,10 @@ class Oracle(Protocol):
     counts: Counts
 
     @property
+    def origin(self) -> str:
+        """What the trainings are, in a sentence."""
+
+    @property
     def best(self) -> float:
         """The highest truth there is, as far as known."""
 

@@ -2,14 +2,10 @@
 
 import math
 import warnings
-from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import replace
 from functools import cached_property
 from random import Random
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import kendalltau
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -17,25 +13,11 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 from sklearn.model_selection import GroupKFold
 
 from ressearch.arch import InfeasibleError
-from ressearch.experiment import Experiment
-from ressearch.experiment.loader import parse_experiment
-from ressearch.images import ImageShape
-from ressearch.noise import std_error
-from ressearch.replays.oracle import Curve, RecordedImages, recorded
-from ressearch.schedulers import NoStopping
+from ressearch.replays.oracle import Curve, recorded
+from ressearch.replays.recording import Floats, Recording
 from ressearch.space import Candidate
-from ressearch.space.encoding import Encoding
 from ressearch.space.mutation import mutated
-from ressearch.store.record import TrialRecord
-from ressearch.store.table import Table, TableError
-from ressearch.training.source import Counts
 
-Floats = NDArray[np.float64]
-
-MIN_NETWORKS = 30
-"""Recorded networks below which nothing can be said about others."""
-MIN_TAU = 0.6
-"""Kendall's tau with networks left out, below which the surrogate is not used."""
 NUM_FOLDS = 10
 KEPT_VARIANCE = 0.99
 """Share of the curves' variance that the components hold."""
@@ -55,46 +37,37 @@ class Surrogate:
         tau: Kendall's tau between recorded accuracies and those predicted from the other networks.
     """
 
-    def __init__(self, table: Table) -> None:
-        """Learn from a table.
-
-        Raises:
-            TableError: If it does not say what was searched, or holds too few networks.
-        """
-        self.experiment = _experiment(table)
-        self._encoding = Encoding(self.experiment.space)
-        length = self.experiment.recipe.epochs
-        trials = {trial.number: trial for trial in table.trials if trial.params and trial.state == "complete"}
-        runs = [run for run in (*trials.values(), *table.repeats) if _network(run) in trials and run.epochs == length]
-        if len({_network(run) for run in runs}) < MIN_NETWORKS:
-            raise TableError(f"the table holds {len(runs)} networks trained to the end, and {MIN_NETWORKS} are needed")
-        vectors = {number: self._vector(self.experiment.candidate(trial.params)) for number, trial in trials.items()}
-        self._groups = np.array([_network(run) for run in runs])
-        self._points = np.array([vectors[number] for number in self._groups])
-        self._curves = np.array([[epoch["val_accuracy"] for epoch in run.curve] for run in runs])
-        self._noise = _deviations(self._curves, self._groups)
-        self.counts = Counts(runs[0].num_images or 1, runs[0].num_val_images or 1, 0)
-        self._model = _Curves(self._points, self._curves)
-        self._pace = _Process(self._points, np.log([_pace(run) for run in runs]))
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self.experiment, self.counts = recording.experiment, recording.counts
+        self._model = _Curves(recording.points, recording.curves)
+        self._pace = _Process(recording.points, np.log(recording.paces))
         self._known: dict[str, tuple[Floats, float]] = {}
-        self._trials = trials
 
     @cached_property
     def tau(self) -> float:
         """Kendall's tau between the recorded accuracies and those predicted with the network left out."""
-        predicted = np.zeros(len(self._points))
-        for kept, left in GroupKFold(NUM_FOLDS).split(self._points, groups=self._groups):
-            predicted[left] = _Process(self._points[kept], self._curves[kept, -1])(self._points[left])
-        means = {group: self._curves[self._groups == group, -1].mean() for group in set(self._groups)}
-        first = [int(np.flatnonzero(self._groups == group)[0]) for group in means]
+        points, last, networks = self._recording.points, self._recording.curves[:, -1], self._recording.networks
+        predicted = np.zeros(len(points))
+        for kept, left in GroupKFold(NUM_FOLDS).split(points, groups=networks):
+            predicted[left] = _Process(points[kept], last[kept])(points[left])
+        means = {number: values.mean() for number, values in self._recording.of(last).items()}
+        first = [int(np.flatnonzero(networks == number)[0]) for number in means]
         return float(kendalltau(predicted[first], list(means.values())).statistic)
+
+    @property
+    def origin(self) -> str:
+        """What the trainings are, in a sentence."""
+        return (
+            f"Networks that were not recorded are predicted from {len(self._recording.candidates)} that were: "
+            f"Kendall's tau {self.tau:.2f} for networks left out."
+        )
 
     @cached_property
     def best(self) -> float:
         """The highest expected accuracy found by climbing from the best recorded networks."""
         rng = Random(0)
-        candidates = [self.experiment.space.candidate(t.params, self.experiment.shape) for t in self._trials.values()]
-        climbers = sorted(candidates, key=self.truth, reverse=True)[:NUM_CLIMBERS]
+        climbers = sorted(self._recording.candidates.values(), key=self.truth, reverse=True)[:NUM_CLIMBERS]
         highest = 0.0
         for climber in climbers:
             for _ in range(NUM_STEPS):
@@ -109,21 +82,13 @@ class Surrogate:
     def curve(self, candidate: Candidate, seed: int) -> Curve:
         """Return all epochs of a training with this seed."""
         mean, pace = self._predicted(candidate)
-        rng = np.random.default_rng(seed)
-        if len(self._noise):
-            noise = self._noise[rng.integers(len(self._noise))]
-        else:
-            noise = rng.normal(size=len(mean)) * [std_error(p, self.counts.val) for p in np.clip(mean, 0, 1)]
-        return recorded(np.clip(mean + noise, 0, 1).tolist(), pace)
+        return recorded(self._recording.with_noise(mean, seed), pace)
 
     def _predicted(self, candidate: Candidate) -> tuple[Floats, float]:
         if candidate.id not in self._known:
-            vector = self._vector(candidate)[None]
+            vector = self._recording.vector(candidate)[None]
             self._known[candidate.id] = self._model(vector)[0], float(np.exp(self._pace(vector)[0]))
         return self._known[candidate.id]
-
-    def _vector(self, candidate: Candidate) -> Floats:
-        return self._encoding.vector(candidate.params, candidate.cost)
 
     def _neighbour(self, candidate: Candidate, rng: Random) -> Candidate:
         while True:
@@ -163,35 +128,3 @@ class _Curves:
         scores = np.stack([process(points) for process in self._processes], axis=1)
         curves: Floats = self._mean + scores @ self._components
         return curves
-
-
-def _experiment(table: Table) -> Experiment:
-    text, shape = table.origin.get("space"), table.origin.get("shape")
-    if not text or not shape:
-        raise TableError("the table does not say which space and images it was recorded on")
-    parsed = parse_experiment(text, "the table's space")
-    images = RecordedImages(shape=ImageShape(**shape))
-    experiment = replace(parsed, images=images, objectives=("val_accuracy",), scheduler=NoStopping())
-    known = tuple(name for name in parsed.session.baselines if experiment.baseline(name).params)
-    return replace(experiment, session=replace(parsed.session, baselines=known))
-
-
-def _network(run: TrialRecord) -> int:
-    return run.number if run.trial_of is None else run.trial_of
-
-
-def _pace(run: TrialRecord) -> float:
-    return run.seconds / run.epochs
-
-
-def _deviations(curves: Floats, groups: Floats) -> Floats:
-    """Return how curves deviate from their network's mean, scaled to the deviation of a single one."""
-    by_group: Mapping[int, list[Floats]] = defaultdict(list)
-    for group, curve in zip(groups, curves, strict=True):
-        by_group[group].append(curve)
-    found = [
-        (np.array(runs) - np.mean(runs, axis=0)) * math.sqrt(len(runs) / (len(runs) - 1))
-        for runs in by_group.values()
-        if len(runs) > 1
-    ]
-    return np.concatenate(found) if found else np.zeros((0, curves.shape[1]))

@@ -12,9 +12,14 @@ from pathlib import Path
 from ressearch.replays.factors import Anytime, Factor, anytime, factor
 from ressearch.replays.macro import Macro, is_macro
 from ressearch.replays.oracle import Oracle
+from ressearch.replays.pool import Pool
+from ressearch.replays.recording import Recording
 from ressearch.replays.replaying import Replay, Replayed
-from ressearch.replays.surrogate import MIN_TAU, Surrogate
-from ressearch.store.table import TableError, read_table
+from ressearch.replays.surrogate import Surrogate
+from ressearch.store.table import read_table
+
+MIN_TAU = 0.6
+"""Kendall's tau with networks left out, below which only recorded networks are searched."""
 
 Tell = Callable[[int, int], None]
 """Told how many replays of how many are done."""
@@ -25,13 +30,13 @@ class Tournament:
     """What settings came to on one table.
 
     replays: one row per setting; replays of equal places are paired: they had the same seed.
-    seconds: how long each searched. tau: how well the table predicts networks left out, None where all are recorded.
+    seconds: how long each searched. origin: what the trainings are, in a sentence.
     """
 
     settings: tuple[Replayed, ...]
     replays: tuple[tuple[Replay, ...], ...]
     seconds: float
-    tau: float | None
+    origin: str
 
     @cached_property
     def anytimes(self) -> tuple[Anytime, ...]:
@@ -44,20 +49,16 @@ class Tournament:
 
 
 def open_oracle(path: Path) -> Oracle:
-    """Return what a table says of every candidate.
+    """Return what a table says: of every candidate, or of recorded ones only where it predicts others too badly.
 
     Raises:
-        TableError: If it cannot be read, or predicts networks that are left out too badly.
+        TableError: If it cannot be read, or holds too few networks.
     """
     if is_macro(path):
         return Macro(path)
-    surrogate = Surrogate(read_table(path))
-    if surrogate.tau < MIN_TAU:
-        raise TableError(
-            f"{path}: Kendall's tau between networks left out and what the others predict of them is "
-            f"{surrogate.tau:.2f}, and {MIN_TAU} is needed: record more networks, longer or on more images"
-        )
-    return surrogate
+    recording = Recording(read_table(path))
+    surrogate = Surrogate(recording)
+    return surrogate if surrogate.tau >= MIN_TAU else Pool(recording, tau=surrogate.tau)
 
 
 def held(
@@ -90,7 +91,7 @@ def held(
             tuple(found[each, index] for each in range(seed, seed + repeats)) for index in range(len(settings))
         ),
         seconds=seconds,
-        tau=oracle.tau if isinstance(oracle, Surrogate) else None,
+        origin=oracle.origin,
     )
 
 

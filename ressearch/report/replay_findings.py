@@ -34,11 +34,7 @@ def _sentences(found: Tournament) -> Iterator[str]:
             f"of the row's setting to the same; in brackets its {CONFIDENCE:.0%} interval over {NUM_RESAMPLES:,} "
             "resamples of the searches. < 1: the row's setting does not come so far."
         )
-    if found.tau is not None:
-        yield (
-            f"Networks that were not recorded are predicted from those that were: Kendall's tau {found.tau:.2f} for "
-            "networks left out."
-        )
+    yield found.origin
 
 
 def _regrets(found: Tournament) -> PlainTable:

@@ -38,7 +38,10 @@ def test_check_tells_what_a_budget_buys(call: Call, at_home: Path) -> None:
 def test_run_begins_from_an_earlier_study_that_is_there(call: Call, at_home: Path) -> None:
     ended = call("run", "digits.yaml", "--trials", 1, "--study", "other", "--prior", "no-such-study")
     assert (ended.code, ended.out) == (1, "")
-    assert ended.err == "ressearch: trials/no-such-study: no study here (study.db is missing); studies in trials are digits\n"
+    assert (
+        ended.err
+        == "ressearch: trials/no-such-study: no study here (study.db is missing); studies in trials are digits\n"
+    )
     assert not (at_home / "trials" / "other").exists()
 
 

@@ -1,16 +1,21 @@
 """Replays: the clock, what is reported when, and that settings are compared fairly."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from ressearch.replays.macro import Macro
+from ressearch.replays.pool import Pool
+from ressearch.replays.recording import Recording
 from ressearch.replays.replaying import Replay, Setting
 from ressearch.replays.surrogate import Surrogate
 from ressearch.replays.tournament import held, open_oracle
 from ressearch.samplers import SAMPLERS
 from ressearch.schedulers import SCHEDULERS
+from ressearch.space import random_choose
 from ressearch.store.table import Table, TableError, write_table
 
 MakeTable = Callable[..., Table]
@@ -64,13 +69,13 @@ def test_settings_of_one_seed_begin_alike(macro: Macro) -> None:
 
 
 def test_stopping_trials_makes_room_for_more(make_table: MakeTable) -> None:
-    surrogate = Surrogate(make_table())
+    surrogate = Surrogate(Recording(make_table()))
     whole, stopped = (searched(surrogate, setting(scheduler=name), seconds=600) for name in ("none", "asha"))
     assert stopped.num_trials > 1.1 * whole.num_trials
 
 
 def test_a_scheduler_that_pauses_is_replayed(make_table: MakeTable) -> None:
-    found = searched(Surrogate(make_table()), setting(scheduler="hyperband"), seconds=600)
+    found = searched(Surrogate(Recording(make_table())), setting(scheduler="hyperband"), seconds=600)
     assert found.num_trials > 20
     assert found.steps
 
@@ -87,18 +92,33 @@ def test_a_tournament_pairs_its_searches(macro_file: Path) -> None:
         tell=lambda *numbers: done.append(numbers),
     )
     assert done == [(count, 6) for count in range(1, 7)]
-    assert found.tau is None
+    assert found.origin.startswith("All networks are recorded")
     for place, seed in enumerate((5, 6, 7)):
         alone = searched(Macro(macro_file), setting("random"), workers=1, seed=seed)
         assert [step.regret for step in found.replays[0][place].steps] == [step.regret for step in alone.steps]
     assert found.anytimes[0].regrets.shape == (3, 200)
 
 
-def test_a_table_that_predicts_nothing_is_refused(make_table: MakeTable, tmp_path: Path) -> None:
+def test_where_others_cannot_be_predicted_the_recorded_networks_are_searched(
+    make_table: MakeTable, tmp_path: Path
+) -> None:
     path = tmp_path / "chance.parquet"
-    write_table(make_table(chance=True), path)
-    with pytest.raises(TableError, match=r"Kendall's tau .* is -?0\.\d\d, and 0.6 is needed"):
-        open_oracle(path)
+    table = make_table(chance=True)
+    write_table(table, path)
+    oracle = open_oracle(path)
+    assert isinstance(oracle, Pool)
+    assert re.match(r"Only the 80 recorded networks are searched, .* \(Kendall's tau -?0\.\d\d for", oracle.origin)
+    ids = {trial.candidate_id for trial in table.trials}
+    rng = Random(0)
+    for _ in range(50):
+        candidate = oracle.experiment.candidate(oracle.experiment.space.draw(random_choose(rng)))
+        assert candidate.id in ids
+        assert oracle.truth(candidate) <= oracle.best
+    recorded = oracle.experiment.candidate(table.trials[3].params)
+    assert recorded.id == table.trials[3].candidate_id  # the nearest one to itself
+    found = searched(oracle, setting("evolution"), seconds=600)
+    assert found.num_trials > 20
+    assert found.steps[-1].regret < found.steps[0].regret
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from ressearch.arch import InfeasibleError
 from ressearch.experiment import Experiment
+from ressearch.replays.recording import Recording
 from ressearch.replays.surrogate import Surrogate
 from ressearch.space import Candidate, random_choose
 from ressearch.store.table import Table, TableError
@@ -19,7 +20,7 @@ MakeTable = Callable[..., Table]
 
 @pytest.fixture(scope="module")
 def surrogate(make_table: MakeTable) -> Surrogate:
-    return Surrogate(make_table())
+    return Surrogate(Recording(make_table()))
 
 
 def drawn(experiment: Experiment, count: int) -> list[Candidate]:
@@ -58,7 +59,7 @@ def test_curves_have_their_shape_their_noise_and_their_pace(surrogate: Surrogate
 
 
 def test_without_repeats_the_validation_images_are_the_noise(make_table: MakeTable) -> None:
-    surrogate = Surrogate(make_table(num_repeated=0))
+    surrogate = Surrogate(Recording(make_table(num_repeated=0)))
     candidate = drawn(surrogate.experiment, 1)[0]
     values = [surrogate.curve(candidate, seed)[-1].val_accuracy for seed in range(400)]
     assert np.std(values) == pytest.approx(np.sqrt(0.6 * 0.4 / 500), rel=0.2)
@@ -67,7 +68,7 @@ def test_without_repeats_the_validation_images_are_the_noise(make_table: MakeTab
 def test_networks_that_failed_are_left_out(make_table: MakeTable) -> None:
     table = make_table()
     trials = [replace(trial, state="failed", curve=trial.curve[:1]) for trial in table.trials[:10]]
-    assert Surrogate(replace(table, trials=(*trials, *table.trials[10:]))).tau > 0.8
+    assert Surrogate(Recording(replace(table, trials=(*trials, *table.trials[10:])))).tau > 0.8
 
 
 @pytest.mark.parametrize(
@@ -81,4 +82,4 @@ def test_a_table_that_says_too_little_is_refused(
     change: Callable[[Table], Table], message: str, make_table: MakeTable
 ) -> None:
     with pytest.raises(TableError, match=message):
-        Surrogate(change(make_table()))
+        Recording(change(make_table()))
