@@ -8,7 +8,7 @@ import numpy as np
 from ressearch.images import ImageShape
 from ressearch.noise import shrunken
 from ressearch.replays.oracle import Curve, recorded
-from ressearch.replays.recording import Recording
+from ressearch.replays.recorded_networks import Recording
 from ressearch.space import Candidate, Space, Value
 
 

@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 
 from ressearch.arch import InfeasibleError
 from ressearch.replays.oracle import Curve, recorded
-from ressearch.replays.recording import Floats, Recording
+from ressearch.replays.recorded_networks import Floats, Recording
 from ressearch.space import Candidate
 from ressearch.space.mutation import mutated
 

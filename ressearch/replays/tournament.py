@@ -13,7 +13,7 @@ from ressearch.replays.factors import Anytime, Factor, anytime, factor
 from ressearch.replays.macro import Macro, is_macro
 from ressearch.replays.oracle import Oracle
 from ressearch.replays.pool import Pool
-from ressearch.replays.recording import Recording
+from ressearch.replays.recorded_networks import Recording
 from ressearch.replays.replaying import Replay, Replayed
 from ressearch.replays.surrogate import Surrogate
 from ressearch.store.table import read_table

@@ -9,7 +9,7 @@ import pytest
 
 from ressearch.replays.macro import Macro
 from ressearch.replays.pool import Pool
-from ressearch.replays.recording import Recording
+from ressearch.replays.recorded_networks import Recording
 from ressearch.replays.replaying import Replay, Setting
 from ressearch.replays.surrogate import Surrogate
 from ressearch.replays.tournament import held, open_oracle

@@ -9,7 +9,7 @@ import pytest
 
 from ressearch.arch import InfeasibleError
 from ressearch.experiment import Experiment
-from ressearch.replays.recording import Recording
+from ressearch.replays.recorded_networks import Recording
 from ressearch.replays.surrogate import Surrogate
 from ressearch.space import Candidate, random_choose
 from ressearch.store.table import Table, TableError
