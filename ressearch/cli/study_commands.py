@@ -176,6 +176,10 @@ def replay(
         list[float] | None,
         typer.Option(metavar="SHARE", help="Share of the epochs that repeats the best; may be repeated."),
     ] = None,
+    recipe_trials: Annotated[
+        list[int] | None,
+        typer.Option(metavar="N", help="Trials that tune the recipe before the search; may be repeated."),
+    ] = None,
     hours: Annotated[float, typer.Option(metavar="H", help="Simulated time of each search.")] = 1.0,
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="Searches of each setting.")] = 100,
     workers: Annotated[int, typer.Option(min=1, metavar="N", help="Simulated trials at a time.")] = 2,
@@ -201,6 +205,7 @@ def replay(
             samplers=sampler or ["tpe"],
             schedulers=scheduler or ["asha"],
             repeat_shares=repeat_share or [],
+            recipe_trials=recipe_trials or [0],
             hours=hours,
             repeats=repeats,
             workers=workers,

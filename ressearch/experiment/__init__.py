@@ -1,6 +1,6 @@
 """A space with all that a study of it needs: images, recipe, objectives, sampler, scheduler, budget. No torch."""
 
-from ressearch.experiment.experiment import Budget, Experiment, Fidelity, Origin, Resources, Session
+from ressearch.experiment.experiment import Budget, Experiment, Fidelity, Origin, RecipeTuning, Resources, Session
 from ressearch.experiment.loader import load_experiment
 from ressearch.experiment.objectives import OBJECTIVES, Objective
 
@@ -11,6 +11,7 @@ __all__ = [
     "Fidelity",
     "Objective",
     "Origin",
+    "RecipeTuning",
     "Resources",
     "Session",
     "load_experiment",

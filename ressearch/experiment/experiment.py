@@ -94,6 +94,21 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecipeTuning:
+    """The stage before the search that tunes lr, weight decay and batch size, as far as these are searched.
+
+    It does so on the first two baselines; candidates then keep near what was found, and the other baselines have it.
+    """
+
+    trials: int = 0
+    """That the stage may take; 0 is no stage."""
+
+    def __post_init__(self) -> None:
+        if self.trials < 0:
+            raise ValueError(f"trials >= 0 must hold, got {self.trials}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fidelity:
     """How closely trials are looked at; only trials of one fidelity are compared.
 
@@ -140,6 +155,7 @@ class Experiment:
     objectives: tuple[str, ...] = ("val_accuracy",)
     sampler: SamplerSettings = field(default_factory=Tpe)
     scheduler: SchedulerSettings = field(default_factory=Asha)
+    recipe_tuning: RecipeTuning = field(default_factory=RecipeTuning)
     seed: int = 0
     session: Session = field(default_factory=Session)
     origin: Origin = field(default_factory=Origin)
@@ -215,6 +231,7 @@ class Experiment:
             **{f"limits.{name}": bounds for name, bounds in space["limits"].items()},
             "data": self._data_terms(),
             "recipe": asdict(self.recipe) | space["recipe"],
+            "recipe_tuning": asdict(self.recipe_tuning),
             "sampler": {"name": name_in(SAMPLERS, self.sampler), **vars(self.sampler)},
             "scheduler": {"name": name_in(SCHEDULERS, self.scheduler), **vars(self.scheduler)},
         }

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ressearch.arch import named
-from ressearch.experiment.experiment import Budget, Experiment, Origin, Resources, Session, name_in
+from ressearch.experiment.experiment import Budget, Experiment, Origin, RecipeTuning, Resources, Session, name_in
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.images import ImageShape
 from ressearch.samplers import SAMPLERS, SamplerSettings
@@ -26,6 +26,7 @@ SECTIONS = (
     "data",
     "architecture",
     "recipe",
+    "recipe_tuning",
     "limits",
     "objectives",
     "sampler",
@@ -80,6 +81,7 @@ def _parsed(text: str, path: str) -> Experiment:
         ),
         images=section(items.get("data"), Source),
         recipe=recipe,
+        recipe_tuning=section(items.get("recipe_tuning"), RecipeTuning),
         objectives=_objectives(items.get("objectives")),
         sampler=sampler,
         scheduler=_row(items.get("scheduler"), SCHEDULERS, "asha"),

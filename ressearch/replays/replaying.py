@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ressearch.experiment import Budget
+from ressearch.experiment import Budget, Experiment, RecipeTuning
 from ressearch.experiment.objectives import directions_of
 from ressearch.replays.memory_store import MemoryStore
 from ressearch.replays.oracle import Curve, Oracle
@@ -14,6 +14,8 @@ from ressearch.search.allowance import Allowance
 from ressearch.search.contract import TrialSpec
 from ressearch.search.ledger import Ledger
 from ressearch.search.search import Search
+from ressearch.space import Candidate
+from ressearch.space.space import counted
 from ressearch.store.record import TrialRecord, best_of
 from ressearch.training.data import Prepared
 
@@ -63,10 +65,12 @@ class Setting:
     sampler: SamplerSettings
     scheduler: SchedulerSettings
     repeat_share: float | None = None
+    recipe_trials: int = 0
 
     def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
         """Search once with all that a real search has but workers and a store."""
         experiment = replace(oracle.experiment, sampler=self.sampler, scheduler=self.scheduler, seed=seed)
+        experiment = replace(experiment, recipe_tuning=RecipeTuning(trials=self.recipe_trials))
         budget = Budget(hours=seconds / 3600, repeat_share=self.repeat_share)
         clock = Clock()
         directions = directions_of(experiment.objectives)
@@ -78,11 +82,11 @@ class Setting:
             best = best_of(ledger.records.values(), directions) if record.state == "complete" else None
             if best and best.number != reported:
                 reported = best.number
-                truth = oracle.truth(experiment.candidate(best.params))
+                truth = oracle.truth(_candidate(experiment, best))
                 steps.append(Step(seconds=clock.seconds, regret=oracle.best - truth))
 
         def look_up(spec: TrialSpec) -> Curve:
-            return oracle.curve(experiment.candidate(ledger.records[spec.number].params), spec.seed)
+            return oracle.curve(_candidate(experiment, ledger.records[spec.number]), spec.seed)
 
         ledger = Ledger(MemoryStore(), watch)
         allowance = Allowance(budget, directions, clock=clock)
@@ -90,3 +94,14 @@ class Setting:
         search = Search(experiment, ledger, nowhere, oracle.counts, allowance=allowance)
         simulated(look_up, clock, num_workers=num_workers)(search)
         return Replay(steps=tuple(steps), num_trials=len(ledger.records))
+
+
+def _candidate(experiment: Experiment, record: TrialRecord) -> Candidate:
+    """Return what a trial trains, also where its recipe is outside of the ranges that are searched."""
+    space = experiment.space
+    if record.params and space.holds(record.params):
+        return experiment.candidate(record.params)
+    recipe = {name: record.recipe[name] for name in space.searched_recipe}
+    assert record.params or record.baseline
+    params = record.params or experiment.baseline(record.baseline or "").params
+    return counted({**params, **recipe}, record.build_architecture(), recipe, experiment.shape)

@@ -58,6 +58,7 @@ class CandidateSource:
         """Learn from the trials of earlier sessions; those that are paused are under way."""
         records = [restated(self._experiment, record) for record in records if record.trial_of is None]
         self._seen |= {record.candidate_id for record in records}
+        records = [record for record in records if not record.params or self._experiment.space.holds(record.params)]
         self._sampler.restore(record for record in records if not record.is_open)
         for record in records:
             if record.is_open:

@@ -1,6 +1,6 @@
 """What a study that is carried on starts from: the values that its scheduler has seen, and the trials still owed."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import fmean
 
@@ -76,22 +76,23 @@ def point_at(experiment: Experiment, record: TrialRecord, epoch: int) -> Point:
     return oriented(measures, directions_of(measures))
 
 
-def waiting_trials(experiment: Experiment, records: Mapping[int, TrialRecord], max_retries: int) -> Iterator[Waiting]:
-    """Return what is trained first: baselines that are missing, then trials that were cut off."""
+def lost_trials(experiment: Experiment, records: Mapping[int, TrialRecord], max_retries: int) -> Iterator[Waiting]:
+    """Return the trials that were cut off, to be trained again."""
     retried = {record.retry_of for record in records.values()}
-    lost = [
-        record
-        for record in records.values()
-        if record.reason in INFRASTRUCTURE
-        and record.number not in retried
-        and earlier_breakdowns(records, record) + (record.reason in BREAKDOWNS) <= max_retries
-    ]
-    present = {record.baseline for record in [*lost, *(r for r in records.values() if r.is_finished or r.is_open)]}
-    for name in experiment.session.baselines:
-        if name not in present:
-            yield Waiting(experiment.baseline(name), name)
-    for record in lost:
-        yield Waiting.again(experiment, record)
+    for record in records.values():
+        is_lost = record.reason in INFRASTRUCTURE and record.number not in retried
+        if is_lost and earlier_breakdowns(records, record) + (record.reason in BREAKDOWNS) <= max_retries:
+            yield Waiting.again(experiment, record)
+
+
+def missing_baselines(experiment: Experiment, names: Collection[str | None]) -> Iterator[Waiting]:
+    """Return the baselines that are trained first.
+
+    Args:
+        experiment: Names them.
+        names: Those that are trained, or wait to be trained.
+    """
+    return (Waiting(experiment.baseline(name), name) for name in experiment.session.baselines if name not in names)
 
 
 def given_up(record: TrialRecord) -> TrialRecord:

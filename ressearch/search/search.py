@@ -14,7 +14,16 @@ from ressearch.search.contract import Progress, TrialResult, TrialSpec, ended, f
 from ressearch.search.forecast import Forecast
 from ressearch.search.leaders import Leaders
 from ressearch.search.ledger import Ledger
-from ressearch.search.restore import Waiting, earlier_breakdowns, given_up, point_at, restored_rule, waiting_trials
+from ressearch.search.recipe_stage import RecipeStage, near
+from ressearch.search.restore import (
+    Waiting,
+    earlier_breakdowns,
+    given_up,
+    lost_trials,
+    missing_baselines,
+    point_at,
+    restored_rule,
+)
 from ressearch.store.files import StudyError
 from ressearch.store.record import BREAKDOWNS, TrialRecord
 from ressearch.training.data import Prepared
@@ -50,15 +59,15 @@ class Search:
         self._forecast = Forecast(experiment.fidelity.epochs)
         for record in records.values():
             self._forecast.take(record)
-        seed = trial_seed(experiment.seed, -1 - len(records))
-        self.candidates = CandidateSource(experiment, seed, is_too_long=self._is_too_long)
-        self.candidates.restore(records.values())
         self._experiment = experiment
+        self.candidates = self._source()
         self._images = images
         self._counts = counts
         self._leaders = Leaders(allowance.budget.repeat_share, directions_of(experiment.objectives))
         self.rule = restored_rule(experiment, records.values())
-        self._waiting = deque(waiting_trials(experiment, records, MAX_RETRIES))
+        self._waiting = deque(lost_trials(experiment, records, MAX_RETRIES))
+        self._stage: RecipeStage | None = RecipeStage(experiment)
+        self._next_of_stage()
         self._resuming: deque[int] = deque()
         self._breakdowns_in_a_row = 0
 
@@ -162,8 +171,10 @@ class Search:
         is_enough = trials is not None and self.ledger.num_finished + len(self.ledger.open()) >= trials
         if is_enough or self.exhausted:
             return None
-        if self._waiting:
+        if self._waiting or self._next_of_stage():
             waiting = self._waiting.popleft()
+        elif self._stage:
+            return None  # until those that run tell what comes next
         elif leader := self._leaders.next(self.ledger.records.values()):
             waiting = Waiting.once_more(self._experiment, leader)
         elif found := self.candidates.propose():
@@ -193,6 +204,32 @@ class Search:
             trial_of=waiting.trial_of,
         )
         return self.ledger.begin(record)
+
+    def _source(self) -> CandidateSource:
+        """Return where candidates come from, which knows all trials so far."""
+        seed = trial_seed(self._experiment.seed, -1 - len(self.ledger.records))
+        source = CandidateSource(self._experiment, seed, is_too_long=self._is_too_long)
+        source.restore(self.ledger.records.values())
+        return source
+
+    def _next_of_stage(self) -> bool:
+        """Let what the recipe stage needs wait; once it is over, search near its recipe, the other baselines first."""
+        if self._stage is None:
+            return False
+        records = self.ledger.records.values()
+        step = self._stage.step(records)
+        waits = {(waiting.baseline, waiting.candidate.id) for waiting in self._waiting}
+        self._waiting.extend(one for one in step.missing if (one.baseline, one.candidate.id) not in waits)
+        if step.recipe is not None:
+            self._stage = None
+            if step.recipe:
+                self._experiment = near(self._experiment, step.recipe)
+                refused, self.candidates = self.candidates.refused, self._source()
+                self.candidates.refused = refused
+            present = {waiting.baseline for waiting in self._waiting}
+            present |= {record.baseline for record in records if record.is_finished or record.is_open}
+            self._waiting.extendleft(reversed([*missing_baselines(self._experiment, present)]))
+        return bool(self._waiting)
 
     def _spec(self, record: TrialRecord) -> TrialSpec:
         """Return what a worker needs to know of an open trial."""

@@ -16,6 +16,7 @@ from ressearch.search.continuation import check_images, check_terms, prints_of
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
+from ressearch.search.recipe_stage import reached
 from ressearch.search.search import Search
 from ressearch.store.files import MANIFEST, SPACE, StudyError, write_manifest
 from ressearch.store.optuna_study import writable
@@ -223,7 +224,8 @@ def _open(directory: Path, store: TrialStore, experiment: Experiment, images: Pr
     """
     prints = prints_of(images)
     check_images(directory, prints)
-    domains = {parameter.name: parameter.domain for parameter in experiment.space.parameters}
+    searched = reached(experiment) if experiment.recipe_tuning.trials else experiment
+    domains = {parameter.name: parameter.domain for parameter in searched.space.parameters}
     kept = {split: each.to_dict() for split, each in prints.items()}
     store.open(directions_of(experiment.objectives), domains, experiment.terms(), kept)
     if _says(experiment.origin, experiment):

@@ -168,6 +168,14 @@ class Space:
             raise ValueError(f"{min(unknown)!r} is no parameter, or not one under these conditions")
         return checked
 
+    def holds(self, params: Mapping[str, Value]) -> bool:
+        """Tell whether parameters are a point of this space, limits apart."""
+        try:
+            self._checked(params)
+        except ValueError:
+            return False
+        return True
+
     def _unlimited(self, params: dict[str, Value], shape: ImageShape) -> Candidate:
         return counted(params, self._architecture(params), self._recipe_values(params), shape)
 

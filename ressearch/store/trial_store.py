@@ -49,6 +49,7 @@ EARLIER_TERMS = {
     "recipe.decay_norms": False,
     "recipe.ema_decay": 0.0,
     "recipe.crop_fill": "black",
+    "recipe_tuning.trials": 0,
 }
 """What terms meant that versions before them did not keep: a study that lacks one was begun with this value."""
 

@@ -205,6 +205,7 @@ def replay(
     samplers: "Sequence[str]" = ("tpe",),
     schedulers: "Sequence[str]" = ("asha",),
     repeat_shares: "Sequence[float]" = (),
+    recipe_trials: "Sequence[int]" = (0,),
     hours: float = 1.0,
     repeats: int = 100,
     workers: int = 2,
@@ -220,6 +221,7 @@ def replay(
         samplers: Names, or YAML mappings such as `{name: trees, pool_size: 32}`.
         schedulers: Likewise.
         repeat_shares: Shares of the epochs that train the best networks again; the default's if empty.
+        recipe_trials: Numbers of trials that tune the recipe before the search, 0 for none.
         hours: Simulated time of each search.
         repeats: Searches of each setting, with seeds of their own that all settings share.
         workers: Simulated trials at a time.
@@ -240,12 +242,20 @@ def replay(
             raise ValueError(f"{name} > 0 must hold, got {value:g}")
     settings = [
         Setting(
-            name=", ".join([sampler, scheduler, *([] if share is None else [f"repeats {share:g}"])]),
+            name=", ".join(
+                [
+                    sampler,
+                    scheduler,
+                    *([] if share is None else [f"repeats {share:g}"]),
+                    *([f"recipe trials {stage}"] if stage else []),
+                ]
+            ),
             sampler=parse_sampler(sampler),
             scheduler=parse_scheduler(scheduler),
             repeat_share=share,
+            recipe_trials=stage,
         )
-        for sampler, scheduler, share in product(samplers, schedulers, repeat_shares or (None,))
+        for sampler, scheduler, share, stage in product(samplers, schedulers, repeat_shares or (None,), recipe_trials)
     ]
     return held(Path(table), settings, hours=hours, repeats=repeats, workers=workers, seed=seed, tell=tell)
 
