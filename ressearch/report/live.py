@@ -69,7 +69,7 @@ class Display:
         now = summarised(records, start.directions)
         return Group(
             Text(f"{start.directory}  {start.question}", style="bold", no_wrap=True, overflow="ellipsis"),
-            *(Text(line, style="dim") for line in _images(start)),
+            *(Text(line, style="dim") for line in _seen(start)),
             self._progress(records),
             Text(f"{counts_text(now.counts)}, {refused_text(dict(start.refused))}"),
             *(Text(line) for line in (start.findings(),) if line),
@@ -149,22 +149,23 @@ def _told(words: str, recipe: str) -> Text:
     return Text("  ".join(part for part in (words, recipe) if part), no_wrap=True, overflow="ellipsis")
 
 
-def _images(start: Start) -> list[str]:
-    """Say how many images there are, and whether they are few."""
-    if start.images is None:
-        return []
-    note = few_images_text(start.images.val)
-    return [images_text(start.images), *([f"note: {note}"] if note else [])]
+def _seen(start: Start) -> list[str]:
+    """Say why the proxy is as it is, if it was chosen, how many images there are, and whether they are few."""
+    lines = [start.proxy] if start.proxy else []
+    if start.images is not None:
+        note = few_images_text(start.images.val)
+        lines += [images_text(start.images), *([f"note: {note}"] if note else [])]
+    return lines
 
 
 @contextmanager
 def _lines(start: Start, console: Console) -> Iterator[Tell]:
-    """Print how many images there are, and a line for every trial that finishes."""
+    """Print what trials see, and a line for every one that finishes."""
 
     def write(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    for line in _images(start):
+    for line in _seen(start):
         write(line)
     yield Lines(start, write).tell
 

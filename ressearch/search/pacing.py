@@ -43,20 +43,21 @@ class Pace:
         return 3600 * hours * len(self.seconds) / sum(self.seconds)
 
 
-def paced(experiment: Experiment, *, seed: int = 0) -> Pace | None:
+def paced(experiment: Experiment, *, images: Counts | None = None, seed: int = 0) -> Pace | None:
     """Time some networks of a space and predict the others; None where too few networks are feasible.
 
     No image is read: the networks see noise, which takes as long.
 
     Args:
         experiment: Says what is trained, and how long.
+        images: How many there are; as many as the experiment's if None.
         seed: Of the networks.
 
     Raises:
         ValueError: If nothing says how many images there are.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images = _counts(experiment)
+    images = images or _counts(experiment)
     candidates = feasible_candidates(experiment.space, experiment.shape, NUM_PREDICTED, Random(seed))
     timed = candidates[:NUM_TIMED]
     if len(timed) < MIN_TRIALS + 1:

@@ -16,6 +16,7 @@ from ressearch.search.continuation import check_images, check_terms, prints_of
 from ressearch.search.contract import Backend
 from ressearch.search.ledger import Ledger, Tell
 from ressearch.search.provenance import command, new_manifest
+from ressearch.search.proxy import reason_of
 from ressearch.search.recipe_stage import reached
 from ressearch.search.search import Search
 from ressearch.store.files import MANIFEST, SPACE, StudyError, write_manifest
@@ -34,6 +35,7 @@ class Start:
     directions: what is better of each objective. records: trials of earlier sessions.
     refused: candidates refused in this session by rule, kept up to date.
     images: how many there are, if they are to be shown.
+    proxy: why resolution, images and epochs are as they are, in one line; empty where the experiment says them all.
     findings: returns what the scheduler has found out, in one line; empty if nothing.
     """
 
@@ -46,6 +48,7 @@ class Start:
     refused: Mapping[str, int]
     seconds_before: float = 0.0
     images: Counts | None = None
+    proxy: str = ""
     findings: Callable[[], str] = str
 
 
@@ -162,6 +165,7 @@ def _start(search: Search, experiment: Experiment, directory: Path, images: Coun
         refused=search.candidates.refused,
         seconds_before=search.allowance.before,
         images=images,
+        proxy=reason_of(experiment),
         findings=lambda: search.rule.findings,
     )
 

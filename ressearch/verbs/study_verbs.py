@@ -121,6 +121,7 @@ def run(
     from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
     from ressearch.search.priors import best_points
+    from ressearch.search.proxy import with_proxy
     from ressearch.search.session import run_session, unobserved
     from ressearch.store.files import study_directory
     from ressearch.store.study_record import open_study
@@ -130,6 +131,7 @@ def run(
     if prior is not None:
         parents = tuple(best_points(open_study(study_directory(prior)), experiment))
         experiment = replace(experiment, session=replace(experiment.session, parents=parents))
+    experiment = with_proxy(experiment, directory, hours or experiment.session.budget.hours)
     budget = Budget(trials=trials, hours=hours, target=target, patience=patience, seconds_per_trial=seconds_per_trial)
     outcome = run_session(experiment, directory, backend_named(backend), budget=budget, observe=observe or unobserved)
     record = open_study(directory)
