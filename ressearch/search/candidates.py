@@ -33,7 +33,12 @@ class CandidateSource:
     """
 
     def __init__(
-        self, experiment: Experiment, seed: int, *, is_too_long: Callable[[Cost], bool] = lambda _: False
+        self,
+        experiment: Experiment,
+        seed: int,
+        *,
+        seconds: Callable[[Cost], float | None] = lambda _: None,
+        is_too_long: Callable[[Cost], bool] = lambda _: False,
     ) -> None:
         objectives = experiment.objectives
         directions = tuple(directions_of(objectives).values())
@@ -47,6 +52,7 @@ class CandidateSource:
             directions=directions,
             seed=seed,
             parents=(*baseline_points(experiment), *experiment.session.parents),
+            seconds=seconds,
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)

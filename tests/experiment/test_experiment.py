@@ -176,8 +176,9 @@ def test_a_change_of_the_sampler_is_named(experiment: Experiment, name: str) -> 
         assert said == (None if other == name else f"sampler.name is {other}, and was {name}")
     for spec in dataclasses.fields(before.sampler):  # type: ignore[arg-type]
         value = getattr(before.sampler, spec.name)
-        changed = replace(before, sampler=replace(before.sampler, **{spec.name: value + 1}))  # type: ignore[type-var]
-        assert first_change(changed, before.terms()) == f"sampler.{spec.name} is {value + 1}, and was {value}"
+        new = varied(value, spec.name)
+        changed = replace(before, sampler=replace(before.sampler, **{spec.name: new}))  # type: ignore[type-var]
+        assert first_change(changed, before.terms()) == f"sampler.{spec.name} is {text(new)}, and was {text(value)}"
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
@@ -188,9 +189,9 @@ def test_a_change_of_the_scheduler_is_named(experiment: Experiment, name: str) -
         assert said == (None if other == name else f"scheduler.name is {other}, and was {name}")
     for spec in dataclasses.fields(before.scheduler):  # type: ignore[arg-type]
         value = getattr(before.scheduler, spec.name)
-        new = 2 if value is None else value + 1
+        new = 2 if value is None else varied(value, spec.name)
         changed = replace(before, scheduler=replace(before.scheduler, **{spec.name: new}))  # type: ignore[type-var]
-        assert first_change(changed, before.terms()) == f"scheduler.{spec.name} is {new}, and was {text(value)}"
+        assert first_change(changed, before.terms()) == f"scheduler.{spec.name} is {text(new)}, and was {text(value)}"
 
 
 def test_a_change_of_seed_or_objectives_is_named(experiment: Experiment) -> None:

@@ -49,7 +49,7 @@ MISTAKES = {
     "off": (
         "{name: asha, first_rung: 2}",
         "{name: off}",
-        "16: scheduler.name: got off, expected one of asha, hyperband, median, none; YAML reads off",
+        "16: scheduler.name: got off, expected one of asha, calibrated, hyperband, median, none; YAML reads off",
     ),
     "yes in choice": ("[zero_pad, proj", "[yes, proj", "8: architecture.shortcut.choice[0]: got yes, expected one of "),
     "no for none": (SHORTCUT, "  norm: no", "in quotes if a name is meant; did you mean 'none'?"),

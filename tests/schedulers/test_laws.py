@@ -19,7 +19,7 @@ BRACKET = 8
 ROWS: dict[str, SchedulerSettings] = {
     **{name: row() for name, row in SCHEDULERS.items()},
     "asha early": SCHEDULERS["asha"](first_rung=1, reduction_factor=3),  # type: ignore[call-arg]
-    "calibrated at once": SCHEDULERS["calibrated"](num_full=4, least_correlation=-1.0),  # type: ignore[call-arg]
+    "calibrated": SCHEDULERS["calibrated"](num_full=4, least_correlation=-1.0),  # type: ignore[call-arg]
     "hyperband of halves": SCHEDULERS["hyperband"](first_rung=1, reduction_factor=2),  # type: ignore[call-arg]
     "median at once": SCHEDULERS["median"](first_epoch=1, min_trials=1),  # type: ignore[call-arg]
 }
@@ -376,7 +376,7 @@ def test_a_baseline_is_recorded_and_never_waited_for(settings: SchedulerSettings
 def test_a_good_baseline_counts_as_a_competitor(settings: SchedulerSettings) -> None:
     rule = settings.start(NUM_EPOCHS)
     for number in range(7):
-        for epoch in range(1, NUM_EPOCHS):
+        for epoch in range(1, NUM_EPOCHS + 1):
             rule.record(number, epoch, (0.9,))
         rule.ended(number)
     driver = Driver(rule, lambda *_: 0.1, random.Random(0))
@@ -399,7 +399,12 @@ def test_nothing_is_paused_where_no_checkpoint_is_said_to_be_needed(settings: Sc
 
 @pytest.mark.parametrize(
     ("row", "name"),
-    [(row, spec.name) for row in SCHEDULERS.values() for spec in dataclasses.fields(row)],  # type: ignore[arg-type]
+    [
+        (row, spec.name)
+        for row in SCHEDULERS.values()
+        for spec in dataclasses.fields(row)  # type: ignore[arg-type]
+        if spec.type is not float
+    ],
 )
 @pytest.mark.parametrize("value", [0, -1])
 def test_an_option_out_of_range_is_named(row: Callable[..., Any], name: str, value: int) -> None:
