@@ -19,14 +19,18 @@ MAX_SCANNED = 20_000
 """Largest number of points that are gone through one by one instead, which finds whatever is left."""
 MAX_DRAWS_BEFORE_SCAN = 20
 """Refused random draws in a row after which a space of that size is gone through."""
-TOO_LONG = "seconds_per_trial"
-"""The rule that counts candidates which are predicted to train too long."""
 DUPLICATE = "duplicate"
 """The rule that counts candidates which are trained already."""
 
 
 class CandidateSource:
     """Proposes candidates that are feasible, within the limits and new.
+
+    Args:
+        experiment: What is searched.
+        seed: Of the proposals.
+        seconds: Predicts how long a network trains; None as long as too little is known.
+        too_long: Returns the rule that refuses a network for this, empty if none does.
 
     Attributes:
         refused: Number of refused candidates by rule.
@@ -38,13 +42,13 @@ class CandidateSource:
         seed: int,
         *,
         seconds: Callable[[Cost], float | None] = lambda _: None,
-        is_too_long: Callable[[Cost], bool] = lambda _: False,
+        too_long: Callable[[Cost], str] = lambda _: "",
     ) -> None:
         objectives = experiment.objectives
         directions = tuple(directions_of(objectives).values())
         self.refused: Counter[str] = Counter()
         self._experiment = experiment
-        self._is_too_long = is_too_long
+        self._too_long = too_long
         task = Task(
             space=experiment.space,
             candidate=experiment.candidate,
@@ -104,7 +108,7 @@ class CandidateSource:
         """Return the candidate of a point, or the rule that refuses it."""
         try:
             candidate = self._experiment.candidate(params)
-            rule = DUPLICATE if candidate.id in self._seen else TOO_LONG if self._is_too_long(candidate.cost) else ""
+            rule = DUPLICATE if candidate.id in self._seen else self._too_long(candidate.cost)
         except InfeasibleError as error:
             candidate, rule = None, error.rule
         if rule:

@@ -1,5 +1,6 @@
 """Which network is trained once more, with a fresh seed, so that the best one is not just the luckiest."""
 
+import math
 from collections.abc import Iterable
 
 from ressearch.ranking import Directions
@@ -24,11 +25,13 @@ class Leaders:
     Args:
         share: Of all epochs that are trained (0..1); None is 0.2.
         directions: What is better of each objective.
+        longest: Seconds that a training may take; networks that took longer are not trained again. None is no bound.
     """
 
-    def __init__(self, share: float | None, directions: Directions) -> None:
+    def __init__(self, share: float | None, directions: Directions, *, longest: float | None = None) -> None:
         self._share = SHARE if share is None else share
         self._directions = directions
+        self._longest = math.inf if longest is None else longest
 
     def next(self, records: Iterable[TrialRecord]) -> TrialRecord | None:
         """Return the trial whose network is trained again, None if it is a new network's turn.
@@ -52,7 +55,10 @@ class Leaders:
         rivals = [
             trial
             for front, trial in places
-            if front <= last and trial.num_runs < MAX_RUNS and trial.number not in under_way
+            if front <= last
+            and trial.num_runs < MAX_RUNS
+            and trial.number not in under_way
+            and trial.seconds <= self._longest
         ]
         return max(rivals, key=_hoped, default=None)
 

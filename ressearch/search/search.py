@@ -63,7 +63,8 @@ class Search:
         self.candidates = self._source()
         self._images = images
         self._counts = counts
-        self._leaders = Leaders(allowance.budget.repeat_share, directions_of(experiment.objectives))
+        budget, directions = allowance.budget, directions_of(experiment.objectives)
+        self._leaders = Leaders(budget.repeat_share, directions, longest=budget.seconds_per_trial)
         self.rule = restored_rule(experiment, records.values())
         self._waiting = deque(lost_trials(experiment, records, MAX_RETRIES))
         self._stage: RecipeStage | None = RecipeStage(experiment)
@@ -161,9 +162,15 @@ class Search:
         message = f"over_time: {record.seconds:.3g} s up to {length}, and seconds_per_trial is {limit:g}"
         return failed("over_time", message)
 
-    def _is_too_long(self, cost: Cost) -> bool:
-        limit, predicted = self.allowance.budget.seconds_per_trial, self._forecast.seconds(cost)
-        return limit is not None and predicted is not None and predicted > limit
+    def _too_long(self, cost: Cost) -> str:
+        """Return the rule that refuses a network which is predicted to train too long, empty if none does."""
+        limits = {
+            "seconds": self._experiment.space.limits.seconds.max,
+            "seconds_per_trial": self.allowance.budget.seconds_per_trial,
+        }
+        given = {rule: limit for rule, limit in limits.items() if limit is not None}
+        predicted = self._forecast.seconds(cost) if given else None
+        return "" if predicted is None else next((rule for rule, limit in given.items() if predicted > limit), "")
 
     def _open_next(self) -> TrialRecord | None:
         """Open a trial of what waits, else repeat a leader, else try what the sampler proposes; none if enough run."""
@@ -208,7 +215,7 @@ class Search:
     def _source(self) -> CandidateSource:
         """Return where candidates come from, which knows all trials so far."""
         seed = trial_seed(self._experiment.seed, -1 - len(self.ledger.records))
-        source = CandidateSource(self._experiment, seed, seconds=self._forecast.seconds, is_too_long=self._is_too_long)
+        source = CandidateSource(self._experiment, seed, seconds=self._forecast.seconds, too_long=self._too_long)
         source.restore(self.ledger.records.values())
         return source
 
@@ -268,6 +275,8 @@ class Search:
         if record.measures is None and record.state != "failed":
             trained = Trained(cost=record.cost, curve=record.curve, seconds=record.seconds)
             record = replace(record, measures=measured(self._experiment.objectives, trained))
+        if not self._experiment.space.limits.allow(record.cost, record.seconds):
+            record = replace(record, within_limits=False)
         closed = self.ledger.close(record)
         self.allowance.take(closed)
         self._forecast.take(closed)

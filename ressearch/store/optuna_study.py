@@ -31,6 +31,9 @@ _DIRECTIONS: dict[StudyDirection, Direction] = {
 LIMITS = "limits"
 """Name of the constraint that a trial within the limits meets."""
 
+_CONSTRAINT = f"constraints:{LIMITS}"
+"""Where Optuna keeps how far a trial is from meeting it."""
+
 PART = "part"
 """Attribute of a study that holds a part of another one, such as its confirmation."""
 
@@ -106,7 +109,7 @@ class OptunaStudy:
                 trial = {**of_study, "number": number}
                 connection.execute(_NOTE, {**trial, "key": "within_limits", "value": json.dumps(is_within)})
                 violation = json.dumps(_violation(is_within))
-                connection.execute(_CONSTRAIN, {**trial, "key": f"constraints:{LIMITS}", "value": violation})
+                connection.execute(_CONSTRAIN, {**trial, "key": _CONSTRAINT, "value": violation})
             for key, value in attributes.items():
                 connection.execute(_FORGET, {**of_study, "key": key})
                 connection.execute(_KEEP, {**of_study, "key": key, "value": json.dumps(value)})
@@ -187,6 +190,10 @@ class OptunaStudy:
         """Write attributes of a trial that has not ended."""
         for name, value in attributes.items():
             self._storage.set_trial_user_attr(trial_id, name, value)
+
+    def exclude(self, trial_id: int) -> None:
+        """Say of a trial that has not ended that it is outside the limits."""
+        self._storage.set_trial_system_attr(trial_id, _CONSTRAINT, _violation(False))
 
     def close(self, trial_id: int, state: TrialState, values: Sequence[float] | None) -> FrozenTrial:
         """Write the state of a trial, which can no longer be changed afterwards; return the trial."""

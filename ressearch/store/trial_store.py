@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 
 from ressearch.ranking import Directions
 from ressearch.space import Domain
-from ressearch.space.limits import LIMITED, Bounds, Limits
+from ressearch.space.limits import LIMITED, Bounds, Limits, Longest
 from ressearch.store.distributions import distribution_of
 from ressearch.store.files import (
     DATABASE,
@@ -50,6 +50,7 @@ EARLIER_TERMS = {
     "recipe.ema_decay": 0.0,
     "recipe.crop_fill": "black",
     "recipe_tuning.trials": 0,
+    "limits.seconds.max": None,
 }
 """What terms meant that versions before them did not keep: a study that lacks one was begun with this value."""
 
@@ -145,7 +146,9 @@ class TrialStore:
         if all(self._opened.attributes.get(name) == value for name, value in kept.items()):
             return
         limits = _limits(kept["terms"])
-        judged = {record.number: limits.allow(record.cost) for record in self.trials()} if limits else {}
+        judged = (
+            {record.number: limits.allow(record.cost, record.seconds) for record in self.trials()} if limits else {}
+        )
         self._opened.redefine(self._distributions, judged, kept)
 
     def open_for_reading(self) -> bool:
@@ -265,6 +268,8 @@ class TrialStore:
         has_values = record.state in ("complete", "pruned") and len(values) == len(self._objectives)
         with unchanged_by_others(self._where, f"trial {record.number}"):
             trial_id = self._trial_id(record.number)
+            if not record.within_limits:
+                self._opened.exclude(trial_id)
             closed = self._opened.close(trial_id, STATES[record.state], values if has_values else None)
         del self._written[record.number]
         self._drop_checkpoint(record.number)
@@ -370,4 +375,4 @@ def _limits(terms: Mapping[str, Any]) -> Limits | None:
     if "limits.num_params.max" not in terms:
         return None
     bounds = {name: Bounds(terms[f"limits.{name}.min"], terms[f"limits.{name}.max"]) for name in LIMITED}
-    return Limits(**bounds)
+    return Limits(**bounds, seconds=Longest(terms["limits.seconds.max"]))

@@ -171,7 +171,8 @@ MISTAKES = {
     "no such scheduler": (
         SCHEDULER,
         "{name: hyperbnd}",
-        "16: scheduler.name: got 'hyperbnd', expected one of asha, calibrated, hyperband, median, none; did you mean 'hyperband'?",
+        "16: scheduler.name: got 'hyperbnd', expected one of asha, calibrated, hyperband, median, none; "
+        "did you mean 'hyperband'?",
     ),
     "sampler no mapping": (SAMPLER, "sampler: tpe", "15: sampler: got 'tpe', expected keys with values"),
     "scheduler no mapping": (SCHEDULER, "none", "16: scheduler: got 'none', expected keys with values"),

@@ -53,7 +53,8 @@ MISTAKES = {
     "sampler": (
         "name: tpe",
         "name: tep",
-        "15: sampler.name: got 'tep', expected one of tpe, random, grid, nsga2, gp, evolution, trees; did you mean 'tpe'?",
+        "15: sampler.name: got 'tep', expected one of tpe, random, grid, nsga2, gp, evolution, trees; "
+        "did you mean 'tpe'?",
     ),
     "grid": (
         "name: tpe",

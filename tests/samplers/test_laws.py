@@ -214,7 +214,8 @@ def mean_of_later(experiment: Experiment, seed: int, ended: Ended, count: int) -
 
 
 @pytest.mark.parametrize(
-    ("row", "count", "num_seeds"), [("tpe", 50, 3), ("gp", 24, 1), ("nsga2", 120, 3), ("evolution", 100, 3), ("trees", 40, 3)]
+    ("row", "count", "num_seeds"),
+    [("tpe", 50, 3), ("gp", 24, 1), ("nsga2", 120, 3), ("evolution", 100, 3), ("trees", 40, 3)],
 )
 def test_those_that_learn_do_better_than_random_draws(
     row: str, count: int, num_seeds: int, made: Made, ended: Ended
@@ -252,7 +253,9 @@ def told(record: TrialRecord) -> tuple[float, float]:
     return record.measures["val_accuracy"], -record.measures["num_params"]
 
 
-@pytest.mark.parametrize(("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160), ("evolution", 120), ("trees", 60)])
+@pytest.mark.parametrize(
+    ("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160), ("evolution", 120), ("trees", 60)]
+)
 def test_those_that_learn_do_so_with_several_objectives_stopped_trials_and_a_second_session(
     row: str, count: int, made: Made, ended: Ended
 ) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pytest
 
 from ressearch.experiment import Budget, Resources, load_experiment
@@ -14,6 +15,7 @@ from ressearch.search.allowance import Allowance
 from ressearch.search.contract import Backend, Progress, TrialFunction, TrialResult, TrialSpec, Work
 from ressearch.search.local_backend import run_in_process
 from ressearch.search.session import Outcome, run_session
+from ressearch.store.files import database_url
 from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import open_study
 from ressearch.training.loop import EpochResult
@@ -226,6 +228,36 @@ def test_what_would_take_too_long_is_refused_untrained(sampler: str, write_space
     assert len(later) == 16
     assert {trial.state for trial in later} == {"complete"}
     assert all(4 * trial.num_macs / 1e5 <= cap for trial in later)
+
+
+def test_time_can_be_limited_as_size_can(write_space: WriteSpace) -> None:
+    """What takes longer is trained to the end and never best; once times can be predicted, it is refused."""
+    path = write_space(baselines="[resnet-14]")
+    text = path.read_text()
+
+    def seconds(spec: TrialSpec) -> float:
+        from ressearch.arch import cost, plan
+
+        return cost(plan(spec.architecture, 1, 10), 8).num_params / 1e4
+
+    def limited(cap: float) -> None:
+        path.write_text(text.replace("{max: 60000}}", f"{{max: 60000}}, seconds: {{max: {cap:g}}}}}"))
+
+    limited(3.0)
+    first = run(path, pace(seconds), trials=10)
+    second = run(path, pace(seconds), trials=20)
+    trials = trials_of(path)
+    assert {trial.state for trial in trials} == {"complete"}
+    assert [trial.within_limits for trial in trials] == [trial.seconds <= 3 for trial in trials]
+    assert first.num_finished == 10
+    assert any(not trial.within_limits for trial in trials[1:10])
+    assert all(trial.within_limits for trial in trials[10:])
+    assert second.refused["seconds"] > 0
+    stored = optuna.load_study(study_name=None, storage=database_url(path.parent / "study"))
+    assert {trial.number for trial in stored.best_trials} <= {trial.number for trial in trials if trial.within_limits}
+    limited(12.0)
+    run(path, pace(seconds), trials=21)
+    assert [trial.within_limits for trial in trials_of(path)] == [trial.seconds <= 12 for trial in trials_of(path)]
 
 
 def test_baselines_are_trained_whatever_is_predicted(write_space: WriteSpace) -> None:

@@ -152,7 +152,12 @@ def test_terms_and_fingerprints_are_those_of_the_last_opening(opened: Opened) ->
 def test_terms_that_an_earlier_version_did_not_keep_mean_what_they_meant(opened: Opened) -> None:
     store = opened()
     recipe = {"nesterov": True, "decay_norms": False, "ema_decay": 0.0, "crop_fill": "black"}
-    earlier = {"data.test_images": 0, "recipe_tuning.trials": 0, **{f"recipe.{name}": value for name, value in recipe.items()}}
+    earlier = {
+        "data.test_images": 0,
+        "recipe_tuning.trials": 0,
+        "limits.seconds.max": None,
+        **{f"recipe.{name}": value for name, value in recipe.items()},
+    }
     assert store.terms == {"seed": 0, "objectives": ["val_accuracy"], **earlier}
     kept = {"recipe.ema_decay": 0.9}
     store.open({"val_accuracy": "maximize"}, {}, kept)
