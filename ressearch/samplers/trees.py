@@ -56,10 +56,6 @@ class Trees(SamplerSettings):
     pool_size: int = 64
     """Mutations that one is chosen from."""
 
-    per_second: bool = False
-    improvement: bool = False
-    screen: int = 1
-
     def __post_init__(self) -> None:
         if not 0 <= self.random_share <= 1:
             raise ValueError(f"0 <= random_share <= 1 must hold, got {self.random_share:g}")
@@ -86,7 +82,7 @@ class _Trees(Sampler):
 
     def ask(self) -> Params | None:
         if self._random.random() < self._settings.random_share:
-            return self._drawn()
+            return self._task.space.draw(random_choose(self._random))
         if len(self._records) < STARTUP_TRIALS:
             parents = self._task.parents
             return self._mutated(self._random.choice(parents)) if parents else None
@@ -96,32 +92,7 @@ class _Trees(Sampler):
             return None
         trees = self._fitted(scores)
         vectors = np.array([self._encoding.vector(candidate.params, candidate.cost) for candidate in pool])
-        predicted = np.array([tree.predict(vectors) for tree in trees.estimators_])
-        mean, deviation = predicted.mean(axis=0), np.maximum(predicted.std(axis=0), 1e-9)
-        hoped = mean + deviation
-        if self._settings.improvement or self._settings.per_second:
-            from scipy.stats import norm
-
-            best = np.sort(trees.predict(np.array(self._vectors)))[-1]
-            z = (mean - best) / deviation
-            hoped = deviation * (z * norm.cdf(z) + norm.pdf(z))
-        if self._settings.per_second:
-            hoped = hoped / np.array([self._task.seconds(candidate.cost) or 1.0 for candidate in pool])
-        return pool[int(np.argmax(hoped))].params
-
-    def _drawn(self):
-        found = []
-        for _ in range(1000):
-            params = self._task.space.draw(random_choose(self._random))
-            if self._settings.screen == 1:
-                return params
-            try:
-                found.append(self._task.candidate(params))
-            except InfeasibleError:
-                continue
-            if len(found) == self._settings.screen:
-                break
-        return max(found, key=lambda c: c.cost.num_macs).params if found else None
+        return pool[int(np.argmax(_optimistic(trees, vectors)))].params
 
     def tell(self, record: TrialRecord) -> None:
         self._seen.add(record.candidate_id)

@@ -107,7 +107,8 @@ def test_infeasible_and_duplicate_candidates_cost_no_trial(write_space: WriteSpa
     trials = open_study(outcome.directory).trials
     experiment = load_experiment(path)
     assert [trial.number for trial in trials] == list(range(40))
-    assert len({trial.candidate_id for trial in trials}) == 40
+    networks = [trial.candidate_id for trial in trials if trial.trial_of is None]  # the others are repeats
+    assert len(set(networks)) == len(networks) > 30
     for trial in trials:
         assert experiment.candidate(trial.params).id == trial.candidate_id  # raises were it infeasible
     assert set(outcome.refused) <= {"cardinality", "num_params", "duplicate", "shortcut"}

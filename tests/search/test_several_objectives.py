@@ -58,6 +58,7 @@ def test_no_network_is_stopped_for_being_small(
     sampler: str, scheduler: str, write_space: WriteSpace, scripted: Scripted, search: Run
 ) -> None:
     path = write_space(objectives=BOTH, sampler=sampler, scheduler=SCHEDULERS[scheduler])
+    path.write_text(f"{path.read_text()}\nbudget: {{repeat_share: 0}}\n")
     search(path, scripted(by_size), trials=12)
     study = search(path, scripted(by_size), trials=24)  # goes on in a second session
     trials = study.trials

@@ -147,14 +147,14 @@ def test_every_session_starts_its_sampler_with_a_seed_of_its_own(write_space: Wr
     assert all("duplicate" not in each for each in refused)
 
 
-def test_a_scheduler_sees_every_epoch_but_the_last_and_judges_no_baseline(
+def test_a_scheduler_sees_every_epoch_and_judges_neither_the_last_nor_a_baseline(
     write_space: WriteSpace, scripted: Scripted
 ) -> None:
     experiment = replace(load_experiment(write_space(baselines="[resnet-8]")), scheduler=Judge())
     session(experiment, scripted(by_number), trials=3)
-    baseline = [("record", 0, epoch) for epoch in (1, 2, 3)]
+    baseline = [("record", 0, epoch) for epoch in (1, 2, 3, 4)]
     stopped = [("decide", 1, epoch) for epoch in (1, 2)]
-    complete = [("decide", 2, epoch) for epoch in (1, 2, 3)]
+    complete = [*(("decide", 2, epoch) for epoch in (1, 2, 3)), ("record", 2, 4)]
     assert Judge.said == [*baseline, ("ended", 0), *stopped, ("ended", 1), *complete, ("ended", 2)]
 
 
