@@ -54,13 +54,18 @@ def restored_rule(experiment: Experiment, records: Iterable[TrialRecord]) -> Rul
     """Return the scheduler's rule with all that earlier sessions saw."""
     rule = experiment.scheduler.start(experiment.fidelity.epochs)
     for record in records:
-        if record.trial_of is None and (record.is_finished or record.state == "paused"):
+        if competes(experiment, record) and (record.is_finished or record.state == "paused"):
             for epoch in record.curve:
                 number = int(epoch["epoch"])
                 rule.record(record.number, number, point_at(experiment, record, number))
         if not record.is_open:
             rule.ended(record.number)
     return rule
+
+
+def competes(experiment: Experiment, record: TrialRecord) -> bool:
+    """Tell whether others are compared with a trial: a repeat and a network outside the limits are no rivals."""
+    return record.trial_of is None and experiment.space.limits.allow(record.cost)
 
 
 def point_at(experiment: Experiment, record: TrialRecord, epoch: int) -> Point:

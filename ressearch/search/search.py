@@ -17,6 +17,7 @@ from ressearch.search.ledger import Ledger
 from ressearch.search.recipe_stage import RecipeStage, near
 from ressearch.search.restore import (
     Waiting,
+    competes,
     earlier_breakdowns,
     given_up,
     lost_trials,
@@ -101,20 +102,18 @@ class Search:
         if over := self._over_time(record):
             self._close(ended(record, over))
             return Decision.STOP
+        is_rival = competes(self._experiment, record)
+        point = point_at(self._experiment, record, epoch)
+        if is_rival and (is_last or record.baseline):
+            self.rule.record(number, epoch, point)
         if is_last:
-            if record.trial_of is None:
-                self.rule.record(number, epoch, point_at(self._experiment, record, epoch))
             return Decision.GO
         if part := self.allowance.ended_by():
             limit = getattr(self.allowance.budget, part)
             message = f"the budget is used up ({part} {limit:g}); if the study goes on, it is trained again"
             self._close(ended(record, failed("interrupted", message)))
             return Decision.STOP
-        point = point_at(self._experiment, record, epoch)
-        if record.trial_of is not None:
-            return Decision.GO
-        if record.baseline:
-            self.rule.record(number, epoch, point)
+        if record.baseline or not is_rival:
             return Decision.GO
         decision = self.rule.decide(number, epoch, point)
         if decision is Decision.STOP:

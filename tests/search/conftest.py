@@ -30,7 +30,7 @@ architecture:
   cardinality: {{choice: [1, 4], when: {{transform: bottleneck}}}}
   ordering: {{choice: [original, full_preactivation]}}
 recipe: {{epochs: {epochs}, batch_size: 50, flip: false, crop_padding: 4, lr: 0.1}}
-limits: {{num_params: {{max: 60000}}}}
+limits: {{num_params: {{max: {max_params}}}}}
 sampler: {{name: {sampler}, seed: {seed}}}
 scheduler: {scheduler}
 objectives: {objectives}
@@ -50,6 +50,7 @@ def write_space(tmp_path: Path) -> Callable[..., Path]:
             "scheduler": "{name: none}",
             "objectives": "[val_accuracy]",
             "baselines": "[]",
+            "max_params": 60000,
         }
         path = tmp_path / name
         path.write_text(SPACE.format(**{**defaults, **settings}))

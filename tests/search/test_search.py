@@ -470,13 +470,22 @@ def test_paused_trials_survive_the_end_of_a_session(write_space: WriteSpace, scr
     assert not list(path.parent.glob("study/trials/*/checkpoint*"))
 
 
-def test_baselines_are_judged_by_nobody_but_count_for_others(write_space: WriteSpace, scripted: Scripted) -> None:
+@pytest.mark.parametrize("max_params", [90_000, 60_000])
+def test_baselines_are_judged_by_nobody_but_count_for_others_within_the_limits(
+    max_params: int, write_space: WriteSpace, scripted: Scripted
+) -> None:
+    """One outside the limits is no rival: were it one, a space of small networks could end without a best one."""
+
     def accuracy(spec: TrialSpec, epoch: int) -> float:
         return 0.9 if spec.number == 0 else 0.1 - 0.01 * spec.number
 
-    path = write_space(scheduler=ASHA, baselines="[resnet-8]")
-    study = open_study(session(path, scripted(accuracy), trials=4).directory)
-    assert [(trial.state, trial.epochs) for trial in study.trials] == [("complete", 4)] + [("pruned", 2)] * 3
+    path = write_space(scheduler=ASHA, baselines="[resnet-8]", max_params=max_params)
+    for trials in (3, 4):  # the second session sees the first one's trials
+        study = open_study(session(path, scripted(accuracy), trials=trials).directory)
+    ends = [(trial.state, trial.epochs) for trial in study.trials]
+    assert ends[0] == ("complete", 4)
+    assert ends[1] == (("pruned", 2) if max_params == 90_000 else ("complete", 4))
+    assert ends[2:] == [("pruned", 2)] * 2
 
 
 def test_early_stopping_remembers_earlier_sessions(write_space: WriteSpace, scripted: Scripted) -> None:

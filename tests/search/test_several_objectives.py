@@ -98,11 +98,12 @@ def test_a_later_session_decides_as_one_session_would(write_space: WriteSpace, s
 
 def test_a_baseline_counts_with_its_size(write_space: WriteSpace, scripted: Scripted, search: Run) -> None:
     """It is far more accurate, and larger: it dominates nobody, so the first network is not stopped for it."""
-    path = write_space(objectives=BOTH, scheduler=SCHEDULERS["asha"], baselines="[resnet-8]")
+    settings = {"scheduler": SCHEDULERS["asha"], "baselines": "[resnet-8]", "max_params": 90_000}
+    path = write_space(objectives=BOTH, **settings)
     study = search(path, scripted(lambda spec, _: 0.9 if spec.number == 0 else 0.1), trials=2)
     assert [trial.state for trial in study.trials] == ["complete", "complete"]
     alone = search(
-        write_space(scheduler=SCHEDULERS["asha"], baselines="[resnet-8]"),
+        write_space(**settings),
         scripted(lambda spec, _: 0.9 if spec.number == 0 else 0.1),
         trials=2,
         name="accuracy alone",

@@ -150,7 +150,7 @@ def test_every_session_starts_its_sampler_with_a_seed_of_its_own(write_space: Wr
 def test_a_scheduler_sees_every_epoch_and_judges_neither_the_last_nor_a_baseline(
     write_space: WriteSpace, scripted: Scripted
 ) -> None:
-    experiment = replace(load_experiment(write_space(baselines="[resnet-8]")), scheduler=Judge())
+    experiment = replace(load_experiment(write_space(baselines="[resnet-8]", max_params=90_000)), scheduler=Judge())
     session(experiment, scripted(by_number), trials=3)
     baseline = [("record", 0, epoch) for epoch in (1, 2, 3, 4)]
     stopped = [("decide", 1, epoch) for epoch in (1, 2)]
@@ -166,7 +166,7 @@ def test_a_later_session_shows_its_scheduler_all_curves_and_all_ends(
             raise KeyboardInterrupt
         return by_number(spec, epoch)
 
-    experiment = replace(load_experiment(write_space(baselines="[resnet-8]")), scheduler=Judge())
+    experiment = replace(load_experiment(write_space(baselines="[resnet-8]", max_params=90_000)), scheduler=Judge())
     session(experiment, scripted(interrupt), trials=4)
     assert [trial.state for trial in study_of(experiment).trials] == ["complete", "pruned", "failed"]
     Judge.said.clear()
