@@ -12,20 +12,20 @@ from ressearch.training.recipe import Recipe
 class Contestant:
     """A network with the recipe that it is trained with.
 
-    title: what it is called among the others. name: tells it from all of the study; equal names are the same training
-    but for the seed. recipe_of: number of the trial whose recipe it has, None if its own.
+    title: what it is called among the others. length: how long it is trained, in words.
+    recipe_of: number of the trial whose recipe it has, None if its own.
     """
 
     title: str
-    name: str
+    length: str
     trial: TrialRecord
     recipe: Recipe
     recipe_of: int | None = None
 
     @property
-    def length(self) -> str:
-        """How long it is trained, in words; a part of its name."""
-        return self.name.removeprefix(self.title).lstrip()
+    def name(self) -> str:
+        """What tells it from all of the study; equal names are the same training but for the seed."""
+        return f"{self.title} {self.length}"
 
     @property
     def is_found(self) -> bool:
@@ -56,9 +56,9 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
         title = trial.baseline or f"trial {trial.number}"
         if donor:
             title += f", recipe of trial {donor.number}"
-        name = f"{title} {length_text(recipe.epochs, num_images)}"
+        length = length_text(recipe.epochs, num_images)
         recipe_of = donor.number if donor else None
-        return Contestant(title=title, name=name, trial=trial, recipe=recipe, recipe_of=recipe_of)
+        return Contestant(title=title, length=length, trial=trial, recipe=recipe, recipe_of=recipe_of)
 
     best = found[:1]
     as_found = [

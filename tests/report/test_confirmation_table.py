@@ -22,8 +22,8 @@ def confirmed(record: Record) -> Callable[..., Confirmed]:
 
     def make(title: str, *accuracies: float | None, baseline: str | None = None) -> Confirmed:
         trial = record(4, [0.9], network="preresnet-20", recipe={"epochs": 2, "lr": 0.25}, baseline=baseline)
-        name = f"{title} (2 epochs, all images)"
-        contestant = Contestant(title=title, name=name, trial=trial, recipe=trial.build_recipe())
+        length = "(2 epochs, all images)"
+        contestant = Contestant(title=title, length=length, trial=trial, recipe=trial.build_recipe())
         by_seed = {seed: value for seed, value in enumerate(accuracies) if value is not None}
         failures = tuple("the loss is nan" for value in accuracies if value is None)
         return Confirmed(contestant=contestant, by_seed=by_seed, failures=failures)

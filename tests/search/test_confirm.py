@@ -196,7 +196,7 @@ def test_epochs_that_a_recipe_cannot_have_are_named_with_the_trial(
 
 def confirmed(study: StudyRecord, title: str, accuracies: dict[int, float], *, is_found: bool = True) -> Confirmed:
     trial = study.trials[5 if is_found else 0]
-    contestant = Contestant(title=title, name=title, trial=trial, recipe=trial.build_recipe())
+    contestant = Contestant(title=title, length="", trial=trial, recipe=trial.build_recipe())
     return Confirmed(contestant=contestant, by_seed=accuracies)
 
 
