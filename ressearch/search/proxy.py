@@ -19,8 +19,8 @@ from ressearch.training.division import counts_of
 from ressearch.training.source import Counts
 
 RESOLUTION, SUBSET, VAL_IMAGES = ("data", "resolution"), ("data", "subset"), ("data", "val_images")
-EPOCHS = ("recipe", "epochs")
-KEYS: tuple[Key, ...] = (RESOLUTION, SUBSET, VAL_IMAGES, EPOCHS)
+EPOCHS, EMA_DECAY = ("recipe", "epochs"), ("recipe", "ema_decay")
+KEYS: tuple[Key, ...] = (RESOLUTION, SUBSET, VAL_IMAGES, EPOCHS, EMA_DECAY)
 """What may be left out."""
 NUM_TRAININGS = 48
 """Full trainings that the time should buy; where rungs stop some early, about twice as many networks begin."""
@@ -34,12 +34,14 @@ IMAGES_PER_CLASS = 100
 """Of a proxy at least, where there are as many."""
 NUM_PACED = 2048
 """Images that a time is predicted for."""
+DECAY = 0.95
+"""Of the average of the weights: what is read at a high learning rate then ranks networks better."""
 VAL_SHARE = 1 / 3
 """Images that validate for each that trains, where neither number is given."""
 _MARK = "Proxy for "
 """What the comment begins with that says why a proxy is as it is."""
 
-Chosen = Mapping[Key, int]
+Chosen = Mapping[Key, float]
 
 
 def with_proxy(experiment: Experiment, directory: Path, hours: float | None) -> Experiment:
@@ -47,7 +49,7 @@ def with_proxy(experiment: Experiment, directory: Path, hours: float | None) -> 
 
     A study keeps what was chosen when it began. Without a time nothing is chosen, and the defaults hold. The resolution
     and how many images validate are chosen only where the number of images is, too, and the resolution is the source's
-    own where multiply-adds are limited.
+    own where multiply-adds are limited. With the epochs goes an average of the weights.
 
     Raises:
         SpaceError: If the YAML is wrong.
@@ -57,7 +59,9 @@ def with_proxy(experiment: Experiment, directory: Path, hours: float | None) -> 
     text = experiment.origin.text
     missing = left_out(text, KEYS) if text else set()
     if SUBSET not in missing:
-        missing &= {EPOCHS}
+        missing &= {EPOCHS, EMA_DECAY}
+    if EPOCHS not in missing:
+        missing -= {EMA_DECAY}
     if is_study(directory):
         chosen, reason = _kept(directory, missing)
     elif missing and hours:
@@ -93,7 +97,7 @@ def _kept(directory: Path, missing: set[Key]) -> tuple[Chosen, str]:
         return {}, ""
     terms = kept_terms(directory)
     kept = {key: terms[".".join(key)] for key in sorted(missing)}
-    return {key: int(value) for key, value in kept.items() if value is not None}, reason
+    return {key: value for key, value in kept.items() if value is not None}, reason
 
 
 def _found(experiment: Experiment, missing: set[Key], hours: float) -> tuple[Chosen, str]:
@@ -117,7 +121,7 @@ def _found(experiment: Experiment, missing: set[Key], hours: float) -> tuple[Cho
         epochs = min(max(round(seen / subset), NUM_EPOCHS if SUBSET in missing else 1), MAX_EPOCHS)
         while experiment.scheduler.misfit(epochs) and epochs < MAX_EPOCHS:
             epochs += 1
-    chosen = {RESOLUTION: resolution, EPOCHS: epochs, SUBSET: subset}
+    chosen: dict[Key, float] = {RESOLUTION: resolution, EPOCHS: epochs, SUBSET: subset, EMA_DECAY: DECAY}
     if VAL_IMAGES in missing:
         chosen[VAL_IMAGES] = min(counts.val, _rounded(VAL_SHARE * subset))
     num_trainings = seconds / (per_image * subset * epochs)
@@ -126,7 +130,7 @@ def _found(experiment: Experiment, missing: set[Key], hours: float) -> tuple[Cho
         f"{epochs} epochs, since a training sees an image in {1000 * per_image:.2g} ms here, so that the time holds "
         f"{num_trainings:.0f} of them; fixed for this study"
     )
-    return {key: value for key, value in chosen.items() if key in missing}, reason
+    return {key: chosen[key] for key in sorted(missing & chosen.keys())}, reason
 
 
 def _seconds_per_image(experiment: Experiment) -> float:

@@ -31,6 +31,8 @@ def chosen(experiment: Experiment, tmp_path: Path, hours: float = 1.0) -> tuple[
     found = with_proxy(experiment, tmp_path / "new", hours)
     assert parse_experiment(found.origin.text, "x.yaml") == found
     images = found.images
+    is_chosen = "epochs" not in experiment.origin.text
+    assert found.recipe.ema_decay == (0.95 if is_chosen else 0.0)
     return images.resolution, images.subset, images.val_images, found.recipe.epochs
 
 
@@ -74,16 +76,21 @@ def test_epochs_are_as_many_as_the_scheduler_needs(tmp_path: Path) -> None:
     assert chosen(experiment(", subset: 20_000", scheduler=rung), tmp_path)[-1] == 6
 
 
-def test_a_study_keeps_its_proxy(tmp_path: Path) -> None:
+def test_networks_are_really_timed() -> None:
+    assert 1e-7 < proxy._seconds_per_image(experiment(name="digits")) < 1.0
+
+
+def test_a_study_keeps_its_proxy(tmp_path: Path, milliseconds: pytest.MonkeyPatch) -> None:
     space, study = tmp_path / "x.yaml", tmp_path / "study"
     space.write_text(experiment(name="digits").origin.text)
-    ressearch.run(space, hours=0.002, trials=2, study=study, backend="local")
+    ressearch.run(space, hours=0.05, trials=2, study=study, backend="local")
+    milliseconds.setattr(proxy, "_seconds_per_image", lambda _: 1e-5)
     begun = parse_experiment((study / "space.yaml").read_text(), "x.yaml")
     assert begun.origin.question == "Is it good?"
-    assert reason_of(begun).startswith("Proxy for 0.002 h on 1 worker: 8 pixels, ")
-    assert begun.images.resolution == 8
+    assert reason_of(begun).startswith("Proxy for 0.05 h on 1 worker: 8 pixels, 1,000 images, 4 epochs, ")
+    assert (begun.images.resolution, begun.images.subset, begun.recipe.ema_decay) == (8, 1000, 0.95)
     ressearch.run(space, trials=3, study=study, backend="local")
-    ressearch.run(space, hours=5, trials=4, study=study, backend="local")
+    ressearch.run(space, hours=50, trials=4, study=study, backend="local")
     record = ressearch.open_study(study)
     assert {trial.recipe["epochs"] for trial in record.trials} == {begun.recipe.epochs}
     assert len(record.trials) == 4
