@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from yaml import MappingNode
-
-from ressearch.space.yaml_nodes import Entry, compose
+from ressearch.space.yaml_nodes import compose
 
 Key = tuple[str, str]
 """A section, and a key in it."""
@@ -21,19 +19,7 @@ def completed(text: str, values: Mapping[Key, object], reason: str) -> str:
     for (section, key), value in values.items():
         top = compose(text, "")
         if section in top.items:
-            text = _inserted(text, top.items[section], f"{key}: {value}")
+            text = top.items[section].with_first(f"{key}: {value}", text)
         else:
-            text = _inserted(text, top, f"{section}: {{{key}: {value}}}")
+            text = top.with_first(f"{section}: {{{key}: {value}}}", text)
     return f"{text.rstrip()}\n\n# {reason}\n"
-
-
-def _inserted(text: str, mapping: Entry, line: str) -> str:
-    """Put a line before the first key of a mapping, which is written in a block or in braces."""
-    node = mapping.node
-    assert isinstance(node, MappingNode)
-    if not mapping.items:
-        index = node.start_mark.index + 1
-        return text[:index] + line + text[index:]
-    mark = node.value[0][0].start_mark
-    separator = ", " if node.flow_style else "\n" + " " * mark.column
-    return text[: mark.index] + line + separator + text[mark.index :]

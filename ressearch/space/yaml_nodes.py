@@ -116,6 +116,17 @@ class Entry:
                 raise at_key.error(expected(key, allowed, "unknown key"))
         return self.items
 
+    def with_first(self, pair: str, text: str) -> str:
+        """Return the whole text with one more `key: value` at the start of this mapping, in a block or in braces."""
+        node = self.node
+        assert isinstance(node, yaml.MappingNode)
+        if not node.value:
+            index = node.start_mark.index + 1
+            return text[:index] + pair + text[index:]
+        mark = node.value[0][0].start_mark
+        separator = ", " if node.flow_style else "\n" + " " * mark.column
+        return text[: mark.index] + pair + separator + text[mark.index :]
+
     @property
     def text(self) -> str:
         """What was written, shortened, for messages."""

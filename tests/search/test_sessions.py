@@ -99,7 +99,8 @@ def test_breakdowns_that_are_not_in_a_row_end_nothing(write_space: WriteSpace, s
 def test_the_baselines_of_earlier_sessions_count_for_early_stopping(
     write_space: WriteSpace, scripted: Scripted
 ) -> None:
-    path = write_space(scheduler="{name: asha, reduction_factor: 2, first_rung: 2}", baselines="[resnet-8]")
+    scheduler = "{name: asha, reduction_factor: 2, first_rung: 2}"
+    path = write_space(scheduler=scheduler, baselines="[resnet-8]", max_params=90_000)
     session(path, scripted(lambda *_: 0.9), 1)
     session(path, scripted(lambda *_: 0.1), 3)
     assert [(trial.state, trial.epochs) for trial in trials_of(path)] == [("complete", 4), ("pruned", 2), ("pruned", 2)]

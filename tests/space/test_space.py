@@ -266,6 +266,7 @@ def test_a_space_says_all_that_it_holds(load: Load) -> None:
     assert said["limits"] == {
         "num_params": {"min": None, "max": None},
         "num_macs": {"min": None, "max": 1_000_000_000},
+        "seconds": {"max": None},
     }
 
 
