@@ -232,9 +232,9 @@ def leaderboard(
 ) -> None:
     """Rank the trials of a study.
 
-    Rank counts trials that finished at full length within the limits, by validation accuracy at the last epoch. With
-    several objectives the front comes first: the trials that no other dominates; front 2 are those that only these
-    dominate, and so on.
+    Rank counts trials that finished at full length within the limits, by validation accuracy at the last epoch; where
+    the search has repeated networks, by the estimates from all trainings of each. With several objectives the front
+    comes first: the trials that no other dominates; front 2 are those that only these dominate, and so on.
 
     ± is the standard error of an accuracy; tied are trials whose accuracy is that of the first one but for noise. What
     `confirm` has found on test images has columns of its own. csv and json round nothing, and have every field of the

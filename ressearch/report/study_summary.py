@@ -8,7 +8,7 @@ from ressearch.noise import Estimate
 from ressearch.ranking import Directions
 from ressearch.report.formatting import estimate_text
 from ressearch.report.recipe_text import ALWAYS, differing, recipe_text
-from ressearch.store.record import TrialRecord, best_of, is_tied, ranked
+from ressearch.store.record import TrialRecord, best_baselines, best_of, is_tied, ranked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,8 @@ class StudySummary:
     front: the trials within the limits that no other dominates, the best first.
     extremes: the best trial of the front in each objective, by name.
     tied: the other trials with a rank whose accuracy is the best one's but for noise, None where nobody knows.
-    baselines: the baselines that were trained at full length, within the limits or not.
+    baselines: the baselines that were trained at full length, within the limits or not; of several trainings of one
+        with different recipes, the best.
     """
 
     counts: Mapping[str, int]
@@ -68,7 +69,6 @@ def summarised(trials: Iterable[TrialRecord], directions: Directions) -> StudySu
     trials = list(trials)
     places = ranked(trials, directions)
     front = [trial for number, trial in places if number == 1]
-    baselines = [trial for trial in trials if trial.baseline and trial.state == "complete"]
     return StudySummary(
         counts=Counter(trial.state for trial in trials if trial.is_finished),
         best=front[0] if front else None,
@@ -76,7 +76,7 @@ def summarised(trials: Iterable[TrialRecord], directions: Directions) -> StudySu
         front=tuple(front),
         extremes=_extremes(front, directions),
         tied=_tied([trial for _, trial in places]),
-        baselines=tuple(sorted(baselines, key=lambda trial: -(trial.val_accuracy or 0.0))),
+        baselines=tuple(sorted(best_baselines(trials), key=lambda trial: -(trial.val_accuracy or 0.0))),
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ressearch.store.files import StudyError
-from ressearch.store.record import TrialRecord, ranked
+from ressearch.store.record import TrialRecord, best_baselines, ranked
 from ressearch.store.study_record import StudyRecord
 from ressearch.training.recipe import Recipe
 
@@ -37,7 +37,8 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
     """Return the best networks found, each baseline, and each baseline with the recipe of the best network.
 
     With several objectives the best are members of the front, the most accurate first; there may be fewer than `top`.
-    A search that tunes the recipe owes the baselines the same, whatever their size.
+    A search that tunes the recipe owes the baselines the same, whatever their size; one that was trained with several
+    recipes has the best of them.
 
     Raises:
         StudyError: If no trial is complete.
@@ -47,7 +48,7 @@ def contestants_of(study: StudyRecord, *, top: int, epochs: int | None, num_imag
     placed = ranked((trial for trial in complete if not trial.baseline), study.directions)
     last = 1 if len(study.objectives) > 1 else len(placed)
     found = [trial for front, trial in placed if front <= last][:top]
-    baselines = [trial for trial in complete if trial.baseline]
+    baselines = best_baselines(complete)
     if not found and not baselines:
         raise StudyError(f"{study.directory}: no trial is complete, so there is nothing to confirm")
 

@@ -230,8 +230,8 @@ def ranked(trials: Iterable[TrialRecord], directions: Directions) -> list[tuple[
 
     The first front is what no ranked trial dominates, the second one what only the first dominates, and so on. Within
     a front the higher first objective comes first, then the better next one, then the earlier trial. With one
-    objective this is the order of validation accuracies. It is the one meaning of a leaderboard's rank, of "front" and
-    of "best".
+    objective this is the order of validation accuracies, or of the estimates where networks were repeated. It is the
+    one meaning of a leaderboard's rank, of "front" and of "best".
     """
     placed = [(trial.point(directions), trial) for trial in judged(trials)]
     rank = ranks(point for point, _ in placed)
@@ -247,6 +247,19 @@ def front_of(trials: Iterable[TrialRecord], directions: Directions) -> list[Tria
 def best_of(trials: Iterable[TrialRecord], directions: Directions) -> TrialRecord | None:
     """Return the first of the front: the ranked trial with the highest validation accuracy; None if there is none."""
     return next(iter(front_of(trials, directions)), None)
+
+
+def best_baselines(trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Return the baselines that were trained to the end, each with the recipe that was best for it."""
+    found: dict[str, TrialRecord] = {}
+    for trial in trials:
+        if trial.baseline and trial.state == "complete":
+            found[trial.baseline] = max(found.get(trial.baseline, trial), trial, key=_accuracy)
+    return list(found.values())
+
+
+def _accuracy(trial: TrialRecord) -> float:
+    return -1.0 if trial.score is None else trial.score.value
 
 
 def is_tied(trial: TrialRecord, first: TrialRecord) -> bool | None:

@@ -34,6 +34,13 @@ def test_a_baseline_may_be_the_best(record: Callable[..., TrialRecord]) -> None:
     assert (now.best.number, now.found.number) == (0, 1)
 
 
+def test_a_baseline_with_several_recipes_counts_with_the_best(record: Callable[..., TrialRecord]) -> None:
+    trials = [record(number, [accuracy], baseline="resnet-20") for number, accuracy in enumerate((0.4, 0.6, 0.5))]
+    other = record(3, [0.7], baseline="resnet-32", state="failed")
+    found = summarised([*trials, other, record(4, [0.55])], {"val_accuracy": "maximize"}).baselines
+    assert [trial.number for trial in found] == [1]
+
+
 def test_without_a_trial_of_the_search_there_is_no_difference(record: Callable[..., TrialRecord]) -> None:
     baseline = record(0, [0.9], baseline="resnet-8")
     now = summarised([baseline, record(1, [0.8], state="pruned")], ONE)
