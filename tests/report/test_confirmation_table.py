@@ -46,7 +46,7 @@ def test_the_mean_stands_beside_every_seed(confirmed: Callable[..., Confirmed]) 
 def test_contestants_of_several_lengths_are_told_apart(confirmed: Callable[..., Confirmed]) -> None:
     one, other = confirmed("trial 4", 0.5), confirmed("trial 6", 0.5)
     assert confirmation_table([one]).title == "Accuracy on the test images (2 epochs, all images)"
-    longer = replace(other, contestant=replace(other.contestant, name="trial 6 (9 epochs, all images)"))
+    longer = replace(other, contestant=replace(other.contestant, length="(9 epochs, all images)"))
     table = confirmation_table([one, longer])
     assert table.title == "Accuracy on the test images"
     assert [row[0] for row in table.rows] == ["trial 4 (2 epochs, all images)", "trial 6 (9 epochs, all images)"]
