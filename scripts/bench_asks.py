@@ -108,17 +108,12 @@ def _records(experiment: Experiment, count: int) -> Iterator[TrialRecord]:
         curve = list(_curve(rng))
         if stopped := number > 40 and rng.random() < 0.5:
             curve = curve[:1]
-        record = TrialRecord(
+        record = TrialRecord.of(
+            candidate,
+            experiment.recipe_of(candidate),
             number=number,
-            state="pruned" if stopped else "complete",
-            params=candidate.params,
-            architecture=candidate.architecture.to_dict(),
-            architecture_id=candidate.architecture_id,
-            candidate_id=candidate.id,
-            recipe=asdict(experiment.recipe_of(candidate)),
-            **asdict(candidate.cost),
-            within_limits=True,
             seed=number,
+            state="pruned" if stopped else "complete",
             num_val_images=4000,
             curve=tuple(asdict(epoch) for epoch in curve),
             seconds=float(len(curve)),

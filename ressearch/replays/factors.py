@@ -48,7 +48,7 @@ class Anytime:
 class Factor:
     """Time that the other setting takes to its final median regret, divided by the time that this one takes to it.
 
-    2 means twice as fast. At most `limit` is known where this setting does not come so far: 0 stands for that.
+    2 means twice as fast, and 0 that this setting does not come so far.
     """
 
     value: float

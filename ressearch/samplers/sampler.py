@@ -87,6 +87,8 @@ class SamplerSettings(ABC):
     """Whether it serves parameters without a step."""
     handles_objectives: ClassVar[bool] = True
     """Whether it serves several objectives."""
+    starts_near_parents: ClassVar[bool] = False
+    """Whether it begins near points that are known to be good, see `Task.parents`."""
     max_trials: ClassVar[int | None] = None
     """Trials beyond which it is too slow to be of use."""
 

@@ -46,6 +46,7 @@ class Trees(SamplerSettings):
     """
 
     learns_from_stopped: ClassVar[bool] = True
+    starts_near_parents: ClassVar[bool] = True
 
     random_share: float = 1 / 3
     """Share of the proposals that are drawn at random, for ever."""
@@ -92,7 +93,16 @@ class _Trees(Sampler):
             return None
         trees = self._fitted(scores)
         vectors = np.array([self._encoding.vector(candidate.params, candidate.cost) for candidate in pool])
-        return pool[int(np.argmax(_optimistic(trees, vectors)))].params
+        if MODE == "ucb":
+            gain = _optimistic(trees, vectors)
+        else:
+            gain = _expected_improvement(trees, vectors, float(np.max(trees.predict(np.array(self._vectors)))))
+        if MODE == "eips":
+            gain = gain / self._seconds(pool)
+        return pool[int(np.argmax(gain))].params
+
+    def _seconds(self, pool: list[Candidate]) -> Floats:
+        return np.array([max(self._task.seconds(candidate.cost) or 1.0, 1e-3) for candidate in pool]) ** POWER
 
     def tell(self, record: TrialRecord) -> None:
         self._seen.add(record.candidate_id)
@@ -152,6 +162,21 @@ class _Trees(Sampler):
             self._trees = trees.fit(np.array(self._vectors)[chosen], scores[chosen])
             self._fitted_to = len(scores)
         return self._trees
+
+
+MODE = "ucb"
+POWER = 1.0
+
+
+def _expected_improvement(trees: "ExtraTreesRegressor", vectors: Floats, best: float) -> Floats:
+    """Return by how much a network is expected to be above the best, what falls short counting as nothing."""
+    from scipy.special import ndtr
+
+    predicted = np.array([tree.predict(vectors) for tree in trees.estimators_])
+    gain, spread = predicted.mean(axis=0) - best, np.maximum(predicted.std(axis=0), 1e-9)
+    z = gain / spread
+    improvement: Floats = gain * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return improvement
 
 
 def _optimistic(trees: "ExtraTreesRegressor", vectors: Floats) -> Floats:

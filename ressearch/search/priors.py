@@ -1,9 +1,11 @@
 """Points that are known to be good before a search begins: its baselines, and the best of an earlier study."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from ressearch.experiment import Experiment
-from ressearch.samplers import Params
+from ressearch.experiment.experiment import name_in
+from ressearch.samplers import SAMPLERS, Params
 from ressearch.space import Value
 from ressearch.space.space import counted
 from ressearch.store.files import StudyError
@@ -17,6 +19,23 @@ NUM_BEST = 8
 def baseline_points(experiment: Experiment) -> list[Params]:
     """Return the baselines that are points of the space."""
     return [params for name in experiment.session.baselines if (params := experiment.baseline(name).params)]
+
+
+def with_prior(experiment: Experiment, study: StudyRecord) -> Experiment:
+    """Return the experiment whose sampler begins near the best networks of an earlier study.
+
+    Raises:
+        StudyError: If none of them is a point of the space.
+        ValueError: If the sampler has no use for them.
+    """
+    if not experiment.sampler.starts_near_parents:
+        fitting = ", ".join(name for name, row in SAMPLERS.items() if row.starts_near_parents)
+        raise ValueError(
+            f"the sampler {name_in(SAMPLERS, experiment.sampler)} has no use for a prior; a sampler that begins near "
+            f"one: {fitting}"
+        )
+    parents = tuple(best_points(study, experiment))
+    return replace(experiment, session=replace(experiment.session, parents=parents))
 
 
 def best_points(study: StudyRecord, experiment: Experiment) -> list[Params]:

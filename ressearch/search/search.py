@@ -2,7 +2,7 @@
 
 from collections import deque
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from ressearch.arch import Cost
 from ressearch.experiment import Experiment
@@ -192,17 +192,12 @@ class Search:
         self.ledger.note(refused=dict(self.candidates.refused), seconds=self.allowance.seconds)
         if waiting.trial_of is None:
             self.candidates.begin(number, candidate)
-        record = TrialRecord(
+        record = TrialRecord.of(
+            candidate,
+            experiment.recipe_of(candidate),
             number=number,
-            state="running",
-            params=candidate.params,
-            architecture=candidate.architecture.to_dict(),
-            architecture_id=candidate.architecture_id,
-            candidate_id=candidate.id,
-            recipe=asdict(experiment.recipe_of(candidate)),
-            **asdict(candidate.cost),
-            within_limits=experiment.space.limits.allow(candidate.cost),
             seed=trial_seed(experiment.seed, number) if waiting.seed is None else waiting.seed,
+            within_limits=experiment.space.limits.allow(candidate.cost),
             num_images=self._counts.train,
             num_val_images=self._counts.val,
             baseline=waiting.baseline,

@@ -5,12 +5,13 @@ import collections.abc
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ressearch.arch import Architecture, Cost
 from ressearch.noise import Estimate, shrunken, std_error
 from ressearch.ranking import Directions, Point, oriented, ranks
+from ressearch.space import Candidate
 from ressearch.training.recipe import Recipe
 
 State = Literal["complete", "pruned", "failed", "running", "paused"]
@@ -79,6 +80,25 @@ class TrialRecord:
     """Accuracy over all trainings of this network in the study, where some were repeated: see `judged`."""
     num_runs: int = 1
     """Those trainings."""
+
+    @classmethod
+    def of(
+        cls, candidate: Candidate, recipe: Recipe, *, number: int, seed: int, state: State = "running", **others: Any
+    ) -> "TrialRecord":
+        """Return the record of a training of a candidate; it is within the limits unless `others` says something else."""
+        values: dict[str, Any] = {"within_limits": True, **others}
+        return cls(
+            number=number,
+            state=state,
+            params=candidate.params,
+            architecture=candidate.architecture.to_dict(),
+            architecture_id=candidate.architecture_id,
+            candidate_id=candidate.id,
+            recipe=asdict(recipe),
+            seed=seed,
+            **asdict(candidate.cost),
+            **values,
+        )
 
     @property
     def val_accuracy(self) -> float | None:

@@ -1,6 +1,5 @@
 """Verbs on search spaces and studies."""
 
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,20 +106,21 @@ def run(
         seconds_per_trial: Worker time of a trial; what is predicted to take longer is refused untrained, and what takes
             longer fails.
         study: A directory, or a name under `trials/`; the name of the experiment if None.
-        prior: An earlier study, whose best networks the sampler `trees` begins from.
+        prior: An earlier study, near whose best networks the search begins; the sampler must be `trees`.
         backend: `ray` uses the whole machine, `local` trains one trial after the other in this process.
         observe: Opens a display, see `ressearch.search.session.Start`.
 
     Raises:
         SpaceError: If the experiment is wrong.
         StudyError: If the study is in use, damaged, or of another experiment, or the prior says nothing of this space.
-        ValueError: If a part of the budget is out of its range, or none ends the search.
+        ValueError: If a part of the budget is out of its range, or none ends the search; if the sampler has no use for
+            a prior.
     """
     from ressearch.experiment import Budget
     from ressearch.packaging.trials import export_best
     from ressearch.report.leaderboard_forms import write_leaderboard
     from ressearch.search.backends import backend_named
-    from ressearch.search.priors import best_points
+    from ressearch.search.priors import with_prior
     from ressearch.search.proxy import with_proxy
     from ressearch.search.session import run_session, unobserved
     from ressearch.store.files import study_directory
@@ -129,8 +129,7 @@ def run(
     experiment = loaded(experiment)
     directory = study_directory(study if study is not None else experiment.name)
     if prior is not None:
-        parents = tuple(best_points(open_study(study_directory(prior)), experiment))
-        experiment = replace(experiment, session=replace(experiment.session, parents=parents))
+        experiment = with_prior(experiment, open_study(study_directory(prior)))
     experiment = with_proxy(experiment, directory, hours or experiment.session.budget.hours)
     budget = Budget(trials=trials, hours=hours, target=target, patience=patience, seconds_per_trial=seconds_per_trial)
     outcome = run_session(experiment, directory, backend_named(backend), budget=budget, observe=observe or unobserved)

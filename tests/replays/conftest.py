@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from random import Random
@@ -71,17 +70,12 @@ def make_table(recorded_space: Experiment) -> Callable[..., Table]:
             curve = tuple(
                 {"epoch": epoch, "val_accuracy": final - 0.1 / epoch + 0.025, "seconds": pace} for epoch in range(1, 5)
             )
-            return TrialRecord(
+            return TrialRecord.of(
+                candidate,
+                recorded_space.recipe_of(candidate),
                 number=number,
-                state="complete",
-                params=candidate.params,
-                architecture=candidate.architecture.to_dict(),
-                architecture_id=candidate.architecture_id,
-                candidate_id=candidate.id,
-                recipe=asdict(recorded_space.recipe_of(candidate)),
-                **asdict(candidate.cost),
-                within_limits=True,
                 seed=number,
+                state="complete",
                 num_images=1000,
                 num_val_images=500,
                 trial_of=trial_of,

@@ -1,7 +1,6 @@
 """Where a search begins: near its baselines, and near the best of an earlier study."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from ressearch.experiment.loader import parse_experiment
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
-from ressearch.search.priors import baseline_points, best_points
+from ressearch.search.priors import baseline_points, best_points, with_prior
 from ressearch.search.session import run_session
 from ressearch.store.files import StudyError
 from ressearch.training.loop import EpochResult
@@ -81,6 +80,11 @@ def test_a_study_of_other_networks_says_nothing(earlier: Path) -> None:
         best_points(ressearch.open_study(earlier), experiment(widths="[20, 40]"))
 
 
+def test_a_sampler_that_has_no_use_for_a_prior_is_refused(earlier: Path) -> None:
+    with pytest.raises(ValueError, match=r"the sampler random has no use for a prior; .* begins near one: trees"):
+        with_prior(experiment(sampler="random"), ressearch.open_study(earlier))
+
+
 def differences(params: Any, parents: list[Any]) -> int:
     return min(sum(params.get(name) != value for name, value in parent.items()) for parent in parents)
 
@@ -104,11 +108,11 @@ def test_a_search_begins_near_a_prior(earlier: Path) -> None:
     here = experiment(sampler="trees")
     prior = best_points(ressearch.open_study(earlier), here)
 
-    def distances(parents: list[Any]) -> list[int]:
-        source = CandidateSource(replace(here, session=replace(here.session, parents=tuple(parents))), 0)
+    def distances(searched: Experiment) -> list[int]:
+        source = CandidateSource(searched, 0)
         return [differences(candidate.params, prior) for _ in range(9) if (candidate := source.propose())]
 
-    assert sum(distances(prior)) < sum(distances([]))
+    assert sum(distances(with_prior(here, ressearch.open_study(earlier)))) < sum(distances(here))
 
 
 def test_a_prior_that_misleads_is_outgrown(earlier: Path, tmp_path: Path) -> None:
@@ -121,9 +125,7 @@ def test_a_prior_that_misleads_is_outgrown(earlier: Path, tmp_path: Path) -> Non
             yield Progress(epoch=result, seconds=0.5 * epoch)
         yield TrialResult(measures={"val_accuracy": value, "seconds": 1.0})
 
-    here = experiment(sampler="trees")
-    parents = tuple(best_points(ressearch.open_study(earlier), here))
-    here = replace(here, session=replace(here.session, parents=parents))
+    here = with_prior(experiment(sampler="trees"), ressearch.open_study(earlier))
     run_session(here, tmp_path / "here", partial(run_in_process, do=shallow_is_good), trials=40)
     best = max(ressearch.open_study(tmp_path / "here").trials, key=lambda trial: trial.val_accuracy or 0)
     assert best.params["depth"] == 1

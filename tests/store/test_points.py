@@ -1,6 +1,5 @@
 """A point of a space comes back from the store as it was written, so that a search can be resumed."""
 
-from dataclasses import asdict
 from pathlib import Path
 from random import Random
 
@@ -23,21 +22,6 @@ def drawn(experiment: Experiment, count: int) -> list[Candidate]:
     return found
 
 
-def begun(experiment: Experiment, candidate: Candidate, number: int) -> TrialRecord:
-    return TrialRecord(
-        number=number,
-        state="running",
-        params=candidate.params,
-        architecture=candidate.architecture.to_dict(),
-        architecture_id=candidate.architecture_id,
-        candidate_id=candidate.id,
-        recipe=asdict(experiment.recipe_of(candidate)),
-        **asdict(candidate.cost),
-        within_limits=True,
-        seed=number,
-    )
-
-
 def test_points_survive_the_database(tmp_path: Path) -> None:
     experiment = load_experiment(SPACE)
     store = TrialStore(tmp_path)
@@ -45,7 +29,7 @@ def test_points_survive_the_database(tmp_path: Path) -> None:
     store.open({"val_accuracy": "maximize"}, domains, experiment.terms())
     candidates = drawn(experiment, 12)
     for number, candidate in enumerate(candidates):
-        store.begin(begun(experiment, candidate, number))
+        store.begin(TrialRecord.of(candidate, experiment.recipe_of(candidate), number=number, seed=number))
     reader = TrialStore(tmp_path)
     assert reader.open_for_reading()
     records = reader.trials()
