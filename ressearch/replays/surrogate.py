@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from random import Random
 
@@ -21,6 +22,8 @@ from ressearch.space.mutation import mutated
 NUM_FOLDS = 10
 KEPT_VARIANCE = 0.99
 """Share of the curves' variance that the components hold."""
+WEIGHTS = (2, 4, 8, 16)
+"""Tried for each group of measures: how much more a standard deviation of them tells than one of another entry."""
 NUM_CLIMBERS, NUM_STEPS = 10, 100
 """Recorded networks, the best ones, from which the best of all is searched, and mutations tried of each."""
 
@@ -40,8 +43,8 @@ class Surrogate:
     def __init__(self, recording: Recording) -> None:
         self._recording = recording
         self.experiment, self.counts = recording.experiment, recording.counts
-        self._model = _Curves(recording.points, recording.curves)
-        self._pace = _Process(recording.points, np.log(recording.paces))
+        self._model = _Curves(recording.points, recording.curves, recording.measures)
+        self._pace = _Process(recording.points, np.log(recording.paces), recording.measures)
         self._known: dict[str, tuple[Floats, float]] = {}
 
     @cached_property
@@ -50,7 +53,7 @@ class Surrogate:
         points, last, networks = self._recording.points, self._recording.curves[:, -1], self._recording.networks
         predicted = np.zeros(len(points))
         for kept, left in GroupKFold(NUM_FOLDS).split(points, groups=networks):
-            predicted[left] = _Process(points[kept], last[kept])(points[left])
+            predicted[left] = _Process(points[kept], last[kept], self._recording.measures)(points[left])
         means = {number: values.mean() for number, values in self._recording.of(last).items()}
         first = [int(np.flatnonzero(networks == number)[0]) for number in means]
         return float(kendalltau(predicted[first], list(means.values())).statistic)
@@ -99,30 +102,46 @@ class Surrogate:
 
 
 class _Process:
-    """A Gaussian process with one length scale, on standardised entries."""
+    """A Gaussian process on standardised entries: one length scale for all, a weight for each group of measures.
 
-    def __init__(self, points: Floats, values: Floats) -> None:
+    The weights are found one after the other by the likelihood of the values.
+    """
+
+    def __init__(self, points: Floats, values: Floats, measures: Sequence[range]) -> None:
         self._mean, self._scale = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-9)
-        kernel = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
-        self._regressor = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
-        with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale may be at its bound
-            self._regressor.fit((points - self._mean) / self._scale, values)
+        standard = (points - self._mean) / self._scale
+        self._weights = np.ones(points.shape[1])
+        self._regressor = _regressor(standard, values)
+        for group in measures:
+            for weight in WEIGHTS:
+                weights = self._weights.copy()
+                weights[group] = weight
+                regressor = _regressor(weights * standard, values)
+                if regressor.log_marginal_likelihood_value_ > self._regressor.log_marginal_likelihood_value_:
+                    self._regressor, self._weights = regressor, weights
 
     def __call__(self, points: Floats) -> Floats:
-        values: Floats = self._regressor.predict((points - self._mean) / self._scale)
+        values: Floats = self._regressor.predict(self._weights * (points - self._mean) / self._scale)
         return values
+
+
+def _regressor(points: Floats, values: Floats) -> GaussianProcessRegressor:
+    kernel = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
+    regressor = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale may be at its bound
+        return regressor.fit(points, values)
 
 
 class _Curves:
     """One process for each principal component of the curves."""
 
-    def __init__(self, points: Floats, curves: Floats) -> None:
+    def __init__(self, points: Floats, curves: Floats, measures: Sequence[range]) -> None:
         self._mean = curves.mean(axis=0)
         _, strengths, components = np.linalg.svd(curves - self._mean, full_matrices=False)
         shares = np.cumsum(strengths**2) / max(np.sum(strengths**2), 1e-12)
         self._components = components[: int(np.searchsorted(shares, KEPT_VARIANCE)) + 1]
         scores = (curves - self._mean) @ self._components.T
-        self._processes = [_Process(points, column) for column in scores.T]
+        self._processes = [_Process(points, column, measures) for column in scores.T]
 
     def __call__(self, points: Floats) -> Floats:
         scores = np.stack([process(points) for process in self._processes], axis=1)

@@ -82,7 +82,7 @@ def held(
     seconds = 3600 * hours
     jobs = list(product(range(seed, seed + repeats), range(len(settings))))
     found: dict[tuple[int, int], Replay] = {}
-    for job, result in _done(path, settings, jobs, seconds, workers):
+    for job, result in _done(oracle, settings, jobs, seconds, workers):
         found[job] = result
         tell(len(found), len(jobs))
     return Tournament(
@@ -96,11 +96,11 @@ def held(
 
 
 def _done(
-    path: Path, settings: Sequence[Replayed], jobs: Sequence[tuple[int, int]], seconds: float, workers: int
+    oracle: Oracle, settings: Sequence[Replayed], jobs: Sequence[tuple[int, int]], seconds: float, workers: int
 ) -> Iterator[tuple[tuple[int, int], Replay]]:
-    """Do replays in other processes, each with an oracle of its own."""
+    """Do replays in other processes, each with a copy of the oracle."""
     pool = ProcessPoolExecutor(
-        min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn"), initializer=_prepare, initargs=(path,)
+        min(len(jobs), os.cpu_count() or 1), mp_context=get_context("spawn"), initializer=_prepare, initargs=(oracle,)
     )
     try:
         under_way = {
@@ -115,13 +115,13 @@ def _done(
 _oracle: Oracle
 
 
-def _prepare(path: Path) -> None:
-    """Read the table once for all replays of this process, which has one thread."""
+def _prepare(oracle: Oracle) -> None:
+    """Keep the oracle for all replays of this process, which has one thread."""
     global _oracle
     import threadpoolctl  # type: ignore[import-untyped]
 
     threadpoolctl.threadpool_limits(1)
-    _oracle = open_oracle(path)
+    _oracle = oracle
 
 
 def _replay(setting: Replayed, seconds: float, workers: int, seed: int) -> Replay:

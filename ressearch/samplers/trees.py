@@ -121,7 +121,9 @@ class _Trees(Sampler):
         found: dict[str, Candidate] = {}
         for _ in range(MAX_TRIES * self._settings.pool_size):
             try:
-                candidate = self._task.candidate(self._mutated(self._random.choice(parents)))
+                drawn = RANDOM_POOL and self._random.random() < RANDOM_POOL
+                draw = self._task.space.draw(random_choose(self._random)) if drawn else self._mutated(self._random.choice(parents))
+                candidate = self._task.candidate(draw)
             except InfeasibleError:
                 continue
             if candidate.id not in self._seen:
@@ -165,6 +167,7 @@ class _Trees(Sampler):
 
 
 MODE = "ucb"
+RANDOM_POOL = 0.0
 POWER = 1.0
 
 

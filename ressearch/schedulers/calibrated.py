@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import pstdev
 from typing import NamedTuple
 
 from ressearch.noise import Z
@@ -17,6 +18,11 @@ class Correlation(NamedTuple):
     low: float
     high: float
 
+    def in_wider_range(self, widening: float) -> "Correlation":
+        """Return what it would be among values that are spread so many times as widely; never less than it is."""
+        factor = max(1.0, widening)
+        return Correlation(*(one * factor / math.sqrt(1 - one**2 + (one * factor) ** 2) for one in self))
+
     def __str__(self) -> str:
         return f"{self.rho:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
@@ -29,7 +35,11 @@ class Calibrated(SchedulerSettings):
     follow by the reduction factor; they are found anew whenever a trial is complete. While no epoch is good enough,
     nothing is stopped. With several objectives trials are compared by non-dominated rank.
 
-    Source of the interval: Bonett and Wright 2000, doi:10.1007/BF02294183.
+    Since the best of each rung go on, complete trials are more alike than all of them, and their correlation is lower:
+    it is corrected for that.
+
+    Sources: Bonett and Wright 2000, doi:10.1007/BF02294183 (the interval); Sackett and Yang 2000,
+    doi:10.1037/0021-9010.85.1.112 (restricted range, case 2).
     """
 
     num_full: int = 20
@@ -94,6 +104,13 @@ class CalibratedRule(Rule):
         worst = sorted(by_number.values(), reverse=True)[keep - 1]
         return Decision.GO if by_number[number] >= worst else Decision.STOP
 
+    def _widening(self, epoch: int) -> float:
+        """Return how much wider all trials are spread at an epoch than those among them that are complete."""
+        reached = self._points[epoch - 1]
+        places = dict(zip(reached, _ranks(marks(list(reached.values()))), strict=True))
+        among_complete = pstdev(place for number, place in places.items() if number in self._points[-1])
+        return pstdev(places.values()) / among_complete if among_complete else 1.0
+
     def _found(self) -> dict[int, Correlation]:
         """Return the rungs by what complete trials say."""
         complete = self._points[-1]
@@ -106,7 +123,7 @@ class CalibratedRule(Rule):
             known = [(point, mark) for point, mark in zip(points, late, strict=True) if point is not None]
             if len(known) >= self._settings.num_full:
                 early, final = marks([point for point, _ in known]), [mark for _, mark in known]
-                correlations[epoch] = correlation(early, final)
+                correlations[epoch] = correlation(early, final).in_wider_range(self._widening(epoch))
         good = [epoch for epoch, one in correlations.items() if one.low >= self._settings.least_correlation]
         rungs, epoch = {}, good[0] if good else self._num_epochs
         while epoch < self._num_epochs:

@@ -1,7 +1,7 @@
 """Points of a space as vectors of numbers, for models that learn from them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,10 @@ from ressearch.space.domains import Choice, Domain, Value
 from ressearch.space.space import Space
 
 
+NUM_COSTS = 4
+"""Entries that tell what a network costs."""
+
+
 class Encoding:
     """Turns candidates of one space into vectors of equal length.
 
@@ -18,6 +22,10 @@ class Encoding:
     highest, from 0 to 1, in the logarithm under log. A parameter that exists under a condition has one entry more that
     tells whether it does; where it does not, its names are all 0 and its number is 0.5. Last come the
     logarithms of the network's parameters, multiply-adds, activations and searched blocks.
+
+    Attributes:
+        measures: Places of the entries of each searched field of the recipe, then of what the network costs: they
+            measure something, where most others are names.
     """
 
     def __init__(self, space: Space) -> None:
@@ -28,6 +36,16 @@ class Encoding:
             if parameter.axis == "depth"
         }
         self._encoders = {parameter.name: _encoder(parameter.domain) for parameter in space.parameters}
+        self.measures = tuple(self._found_measures(space.searched_recipe))
+
+    def _found_measures(self, recipe: Collection[str]) -> Iterator[range]:
+        place = 0
+        for parameter in self._parameters:
+            size = bool(parameter.when) + len(self._encoders[parameter.name](None))
+            if parameter.axis in recipe:
+                yield range(place, place + size)
+            place += size
+        yield range(place, place + NUM_COSTS)
 
     def vector(self, params: Mapping[str, Value], cost: Cost) -> NDArray[np.float64]:
         """Return the vector, of shape (length,), of a point by its active parameters and what its network costs."""
