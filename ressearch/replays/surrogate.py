@@ -4,13 +4,14 @@ import math
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import product
 from random import Random
 
 import numpy as np
 from scipy.stats import kendalltau
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
 from sklearn.model_selection import GroupKFold
 
 from ressearch.arch import InfeasibleError
@@ -24,6 +25,8 @@ KEPT_VARIANCE = 0.99
 """Share of the curves' variance that the components hold."""
 WEIGHTS = (2, 4, 8, 16)
 """Tried for each group of measures: how much more a standard deviation of them tells than one of another entry."""
+STRETCHES = (1.0, 1.5, 2.0)
+"""Of the length scale, tried with each weight."""
 NUM_CLIMBERS, NUM_STEPS = 10, 100
 """Recorded networks, the best ones, from which the best of all is searched, and mutations tried of each."""
 
@@ -111,23 +114,27 @@ class _Process:
         self._mean, self._scale = points.mean(axis=0), np.maximum(points.std(axis=0), 1e-9)
         standard = (points - self._mean) / self._scale
         self._weights = np.ones(points.shape[1])
-        self._regressor = _regressor(standard, values)
+        plain = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
+        best = _regressor(plain, standard, values)
         for group in measures:
-            for weight in WEIGHTS:
+            for weight, stretch in product(WEIGHTS, STRETCHES):
                 weights = self._weights.copy()
                 weights[group] = weight
-                regressor = _regressor(weights * standard, values)
-                if regressor.log_marginal_likelihood_value_ > self._regressor.log_marginal_likelihood_value_:
-                    self._regressor, self._weights = regressor, weights
+                kernel = best.kernel_.clone_with_theta(best.kernel_.theta + np.array([0, math.log(stretch), 0]))
+                tried = _regressor(kernel, weights * standard, values, optimizer=None)
+                if tried.log_marginal_likelihood_value_ > best.log_marginal_likelihood_value_:
+                    best, self._weights = tried, weights
+        self._regressor = _regressor(best.kernel_, self._weights * standard, values)
 
     def __call__(self, points: Floats) -> Floats:
         values: Floats = self._regressor.predict(self._weights * (points - self._mean) / self._scale)
         return values
 
 
-def _regressor(points: Floats, values: Floats) -> GaussianProcessRegressor:
-    kernel = ConstantKernel() * Matern(math.sqrt(points.shape[1]), nu=2.5) + WhiteKernel(0.1)
-    regressor = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+def _regressor(
+    kernel: Kernel, points: Floats, values: Floats, *, optimizer: str | None = "fmin_l_bfgs_b"
+) -> GaussianProcessRegressor:
+    regressor = GaussianProcessRegressor(kernel, optimizer=optimizer, normalize_y=True, random_state=0)
     with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):  # a scale may be at its bound
         return regressor.fit(points, values)
 

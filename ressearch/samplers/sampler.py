@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import ClassVar
 
-from ressearch.arch import Cost
 from ressearch.ranking import Direction
 from ressearch.space import Candidate, Space, Value
 from ressearch.store.record import TrialRecord
@@ -24,7 +23,6 @@ class Task:
     objectives: names, as in a record's measures; directions: what is better of each.
     candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
     parents: points that are known to be good, such as baselines in the space or the best of an earlier study.
-    seconds: predicts how long a network trains; None as long as too little is known.
     """
 
     space: Space
@@ -33,7 +31,6 @@ class Task:
     directions: tuple[Direction, ...]
     seed: int
     parents: tuple[Params, ...] = ()
-    seconds: Callable[[Cost], float | None] = lambda _: None
 
 
 class Sampler(ABC):

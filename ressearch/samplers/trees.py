@@ -93,16 +93,7 @@ class _Trees(Sampler):
             return None
         trees = self._fitted(scores)
         vectors = np.array([self._encoding.vector(candidate.params, candidate.cost) for candidate in pool])
-        if MODE == "ucb":
-            gain = _optimistic(trees, vectors)
-        else:
-            gain = _expected_improvement(trees, vectors, float(np.max(trees.predict(np.array(self._vectors)))))
-        if MODE == "eips":
-            gain = gain / self._seconds(pool)
-        return pool[int(np.argmax(gain))].params
-
-    def _seconds(self, pool: list[Candidate]) -> Floats:
-        return np.array([max(self._task.seconds(candidate.cost) or 1.0, 1e-3) for candidate in pool]) ** POWER
+        return pool[int(np.argmax(_optimistic(trees, vectors)))].params
 
     def tell(self, record: TrialRecord) -> None:
         self._seen.add(record.candidate_id)
@@ -121,9 +112,7 @@ class _Trees(Sampler):
         found: dict[str, Candidate] = {}
         for _ in range(MAX_TRIES * self._settings.pool_size):
             try:
-                drawn = RANDOM_POOL and self._random.random() < RANDOM_POOL
-                draw = self._task.space.draw(random_choose(self._random)) if drawn else self._mutated(self._random.choice(parents))
-                candidate = self._task.candidate(draw)
+                candidate = self._task.candidate(self._mutated(self._random.choice(parents)))
             except InfeasibleError:
                 continue
             if candidate.id not in self._seen:
@@ -164,22 +153,6 @@ class _Trees(Sampler):
             self._trees = trees.fit(np.array(self._vectors)[chosen], scores[chosen])
             self._fitted_to = len(scores)
         return self._trees
-
-
-MODE = "ucb"
-RANDOM_POOL = 0.0
-POWER = 1.0
-
-
-def _expected_improvement(trees: "ExtraTreesRegressor", vectors: Floats, best: float) -> Floats:
-    """Return by how much a network is expected to be above the best, what falls short counting as nothing."""
-    from scipy.special import ndtr
-
-    predicted = np.array([tree.predict(vectors) for tree in trees.estimators_])
-    gain, spread = predicted.mean(axis=0) - best, np.maximum(predicted.std(axis=0), 1e-9)
-    z = gain / spread
-    improvement: Floats = gain * ndtr(z) + spread * np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
-    return improvement
 
 
 def _optimistic(trees: "ExtraTreesRegressor", vectors: Floats) -> Floats:

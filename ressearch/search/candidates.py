@@ -29,7 +29,6 @@ class CandidateSource:
     Args:
         experiment: What is searched.
         seed: Of the proposals.
-        seconds: Predicts how long a network trains; None as long as too little is known.
         too_long: Returns the rule that refuses a network for this, empty if none does.
 
     Attributes:
@@ -41,7 +40,6 @@ class CandidateSource:
         experiment: Experiment,
         seed: int,
         *,
-        seconds: Callable[[Cost], float | None] = lambda _: None,
         too_long: Callable[[Cost], str] = lambda _: "",
     ) -> None:
         objectives = experiment.objectives
@@ -56,7 +54,6 @@ class CandidateSource:
             directions=directions,
             seed=seed,
             parents=(*baseline_points(experiment), *experiment.session.parents),
-            seconds=seconds,
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)

@@ -209,7 +209,7 @@ class Search:
     def _source(self) -> CandidateSource:
         """Return where candidates come from, which knows all trials so far."""
         seed = trial_seed(self._experiment.seed, -1 - len(self.ledger.records))
-        source = CandidateSource(self._experiment, seed, seconds=self._forecast.seconds, too_long=self._too_long)
+        source = CandidateSource(self._experiment, seed, too_long=self._too_long)
         source.restore(self.ledger.records.values())
         return source
 

@@ -10,7 +10,6 @@ from ressearch.arch import Cost
 from ressearch.space.domains import Choice, Domain, Value
 from ressearch.space.space import Space
 
-
 NUM_COSTS = 4
 """Entries that tell what a network costs."""
 

@@ -83,10 +83,17 @@ class TrialRecord:
 
     @classmethod
     def of(
-        cls, candidate: Candidate, recipe: Recipe, *, number: int, seed: int, state: State = "running", **others: Any
+        cls,
+        candidate: Candidate,
+        recipe: Recipe,
+        *,
+        number: int,
+        seed: int,
+        state: State = "running",
+        within_limits: bool = True,
+        **others: Any,
     ) -> "TrialRecord":
-        """Return the record of a training of a candidate; it is within the limits unless `others` says something else."""
-        values: dict[str, Any] = {"within_limits": True, **others}
+        """Return the record of a training of a candidate; `others` are further fields."""
         return cls(
             number=number,
             state=state,
@@ -96,8 +103,9 @@ class TrialRecord:
             candidate_id=candidate.id,
             recipe=asdict(recipe),
             seed=seed,
+            within_limits=within_limits,
             **asdict(candidate.cost),
-            **values,
+            **others,
         )
 
     @property

@@ -68,6 +68,25 @@ def test_rungs_wait_for_enough_trials_and_are_revised() -> None:
     assert early.findings == "rungs: none, no epoch's rank correlation with the last is surely 0.5"
 
 
+def test_a_rung_does_not_take_away_its_own_reason() -> None:
+    """Where the best half goes on, complete trials are alike, and their correlation is lower than that of all."""
+    rng = Random(0)
+    made = Calibrated(num_full=20, least_correlation=0.5).start(4)
+    assert isinstance(made, CalibratedRule)
+    early = [rng.gauss(0, 1) for _ in range(200)]
+    late = [0.8 * value + 0.6 * rng.gauss(0, 1) for value in early]
+    for number, (first, last) in enumerate(zip(early, late, strict=True)):
+        made.record(number, 1, (first,))
+        if number < 20 or first > 0:
+            made.record(number, 4, (last,))
+    complete = [number for number in range(200) if number < 20 or early[number] > 0]
+    among_complete = correlation([early[number] for number in complete], [late[number] for number in complete])
+    among_all = correlation(early, late)
+    assert among_complete.rho < among_all.rho - 0.1
+    assert made.rungs[1].rho == pytest.approx(among_all.rho, abs=0.05)
+    assert made.rungs[1].low < among_all.rho < made.rungs[1].high
+
+
 def test_the_best_share_passes_a_rung_and_nobody_is_stopped_elsewhere() -> None:
     judge = rule(1, reduction_factor=2)
     assert judge.decide(50, 1, (0.0,)) is Decision.GO  # no rung
