@@ -1,0 +1,31 @@
+"""Searches by other tools, replayed beside ours: none of them is a dependency of the package."""
+
+from rivals.contestant import Contestant
+
+RIVALS = {
+    "ray": Contestant(
+        name="Ray OptunaSearch + ASHA",
+        module="ray_asha",
+        package="ray",
+        install="pip install 'ray[tune]' optuna",
+    ),
+    "smac": Contestant(
+        name="SMAC random forest",
+        module="smac_forest",
+        package="smac",
+        install="pip install smac==2.4.1",
+    ),
+    "syne-tune": Contestant(
+        name="Syne Tune ASHA + CQR",
+        module="syne_tune_asha",
+        package="syne_tune",
+        install="pip install syne-tune==0.16.0",
+    ),
+    "neps": Contestant(
+        name="NePS PriorBand",
+        module="neps_priorband",
+        package="neps",
+        install="pip install neural-pipeline-search==0.17.0, in an environment of its own: it wants pandas below 3",
+    ),
+}
+"""By the names that the command line takes."""

@@ -1,0 +1,42 @@
+"""A rival as replays take it."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from ressearch.replays.oracle import Curve, Oracle
+from ressearch.replays.replaying import Replay
+from ressearch.replays.simulation import Clock, simulated
+from ressearch.search.contract import TrialSpec
+from rivals.work import RivalWork
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contestant:
+    """A rival that is imported where it searches, which is in another process.
+
+    module: holds its `Adapter`, which is made of an experiment and a seed. package: what must be installed for it.
+    install: how.
+    """
+
+    name: str
+    module: str
+    package: str
+    install: str
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its package can be imported."""
+        return find_spec(self.package) is not None
+
+    def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
+        """Search once."""
+        clock = Clock()
+        rival = import_module(f"rivals.{self.module}").Adapter(oracle.experiment, seed)
+        work = RivalWork(rival, oracle, clock, seconds=seconds, seed=seed)
+
+        def look_up(spec: TrialSpec) -> Curve:
+            return oracle.curve(work.candidates[spec.number], spec.seed)
+
+        simulated(look_up, clock, num_workers=num_workers)(work)
+        return Replay(steps=tuple(work.steps), num_trials=len(work.candidates))
