@@ -6,25 +6,25 @@ RIVALS = {
     "ray": Contestant(
         name="Ray OptunaSearch + ASHA",
         module="ray_asha",
-        package="ray",
+        packages=("ray", "optuna"),
         install="pip install 'ray[tune]' optuna",
     ),
     "smac": Contestant(
         name="SMAC random forest",
         module="smac_forest",
-        package="smac",
+        packages=("smac",),
         install="pip install smac==2.4.1",
     ),
     "syne-tune": Contestant(
         name="Syne Tune ASHA + CQR",
         module="syne_tune_asha",
-        package="syne_tune",
-        install="pip install syne-tune==0.16.0",
+        packages=("syne_tune", "huggingface_hub"),
+        install="pip install syne-tune==0.16.0 huggingface_hub",
     ),
     "neps": Contestant(
         name="NePS PriorBand",
         module="neps_priorband",
-        package="neps",
+        packages=("neps",),
         install="pip install neural-pipeline-search==0.17.0, in an environment of its own: it wants pandas below 3",
     ),
 }

@@ -15,19 +15,19 @@ from rivals.work import RivalWork
 class Contestant:
     """A rival that is imported where it searches, which is in another process.
 
-    module: holds its `Adapter`, which is made of an experiment and a seed. package: what must be installed for it.
+    module: holds its `Adapter`, which is made of an experiment and a seed. packages: what must be installed for it.
     install: how.
     """
 
     name: str
     module: str
-    package: str
+    packages: tuple[str, ...]
     install: str
 
     @property
     def is_installed(self) -> bool:
-        """Whether its package can be imported."""
-        return find_spec(self.package) is not None
+        """Whether its packages are there."""
+        return all(find_spec(package) for package in self.packages)
 
     def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
         """Search once."""

@@ -27,7 +27,7 @@ def place_of(domain: Domain, value: Value) -> Value:
     if not _is_listed(domain):
         return value
     assert domain.values is not None
-    return domain.values.index(value)
+    return list(domain.values).index(value)
 
 
 def _is_listed(domain: Domain) -> bool:

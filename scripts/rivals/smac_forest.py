@@ -5,6 +5,7 @@ the cost of an accuracy of zero: the default cost of a crash, infinity, is none 
 """
 
 import logging
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,7 +49,8 @@ class Adapter:
 
     def suggest(self) -> tuple[str, Mapping[str, Value]]:
         """Ask the facade."""
-        asked = self._facade.ask()
+        with warnings.catch_warnings(action="ignore"):  # it takes means of nothing
+            asked = self._facade.ask()
         self._asked.append(asked)
         params = self._space.draw(lambda name, domain: value_at(domain, asked.config[name]))
         return str(len(self._asked) - 1), params
