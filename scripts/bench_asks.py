@@ -1,6 +1,6 @@
 """How long a search thinks about its next trial, and about what a trial has told, after thousands of trials; one core.
 
-    python scripts/bench_asks.py [--trials 1000 10000] [--samplers trees tpe evolution] [--space SPACE]
+    python scripts/bench_asks.py [--trials 1000 10000] [--samplers gp tpe evolution] [--space SPACE]
 
 The whole search is at work, with the scheduler `calibrated` and its repeats, but nothing is trained: accuracies are
 made up, half of the trials were stopped early, and a fifth are repeats.
@@ -49,7 +49,7 @@ class Filled(MemoryStore):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--samplers", nargs="+", default=["trees", "tpe", "evolution"])
+    parser.add_argument("--samplers", nargs="+", default=["gp", "tpe", "evolution"])
     parser.add_argument("--space", type=Path, default=SPACE)
     options = parser.parse_args()
     loaded = load_experiment(options.space)

@@ -50,8 +50,8 @@ def main(arguments: Sequence[str]) -> None:
         *(rival for rival in rivals if rival.is_installed),
         ours("random", "none", 0.0),
         ours("tpe", "asha", 0.0),
-        ours("evolution", "calibrated", 0.2),
-        ours("trees", "calibrated", 0.2),
+        ours("evolution", "asha", 0.0),
+        ours("gp", "asha", 0.0),
     ]
     with progress() as tell:
         found = held(

@@ -74,7 +74,7 @@ def run(
     ] = None,
     prior: Annotated[
         str | None,
-        typer.Option(metavar="STUDY", help="Earlier study: sampler trees begins near its best.", show_default=False),
+        typer.Option(metavar="STUDY", help="Earlier study: sampler gp begins near its best.", show_default=False),
     ] = None,
     backend: Annotated[
         Literal["ray", "local"], typer.Option(help="ray: the whole machine. local: one by one in this process.")
@@ -169,9 +169,11 @@ def replay(
     table: Annotated[Path, typer.Argument(metavar="TABLE", help="Parquet file of `ressearch record`.")],
     sampler: Annotated[
         list[str] | None,
-        typer.Option(metavar="SAMPLER", help="A name, or '{name: ..., option: ...}'; may be repeated.  [default: tpe]"),
+        typer.Option(metavar="SAMPLER", help="A name, or '{name: ..., option: ...}'; may be repeated.  [default: gp]"),
     ] = None,
-    scheduler: Annotated[list[str] | None, typer.Option(metavar="SCHEDULER", help="Likewise.  [default: asha]")] = None,
+    scheduler: Annotated[
+        list[str] | None, typer.Option(metavar="SCHEDULER", help="Likewise.  [default: calibrated]")
+    ] = None,
     repeat_share: Annotated[
         list[float] | None,
         typer.Option(metavar="SHARE", help="Share of the epochs that repeats the best; may be repeated."),
@@ -202,8 +204,8 @@ def replay(
     with progress() as tell:
         found = verbs.replay(
             table,
-            samplers=sampler or ["tpe"],
-            schedulers=scheduler or ["asha"],
+            samplers=sampler or ["gp"],
+            schedulers=scheduler or ["calibrated"],
             repeat_shares=repeat_share or [],
             recipe_trials=recipe_trials or [0],
             hours=hours,

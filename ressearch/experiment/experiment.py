@@ -10,8 +10,8 @@ from typing import Any
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.experiment.terms import Change, changes
 from ressearch.images import ImageShape
-from ressearch.samplers import SAMPLERS, SamplerSettings, Tpe
-from ressearch.schedulers import SCHEDULERS, Asha, SchedulerSettings
+from ressearch.samplers import SAMPLERS, Gp, SamplerSettings
+from ressearch.schedulers import SCHEDULERS, Calibrated, SchedulerSettings
 from ressearch.space import Candidate, Space, Value
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
@@ -153,8 +153,8 @@ class Experiment:
     images: Source = field(default_factory=Source)
     recipe: Recipe = field(default_factory=Recipe)
     objectives: tuple[str, ...] = ("val_accuracy",)
-    sampler: SamplerSettings = field(default_factory=Tpe)
-    scheduler: SchedulerSettings = field(default_factory=Asha)
+    sampler: SamplerSettings = field(default_factory=Gp)
+    scheduler: SchedulerSettings = field(default_factory=Calibrated)
     recipe_tuning: RecipeTuning = field(default_factory=RecipeTuning)
     seed: int = 0
     session: Session = field(default_factory=Session)

@@ -84,7 +84,7 @@ def _parsed(text: str, path: str) -> Experiment:
         recipe_tuning=section(items.get("recipe_tuning"), RecipeTuning),
         objectives=_objectives(items.get("objectives")),
         sampler=sampler,
-        scheduler=_row(items.get("scheduler"), SCHEDULERS, "asha"),
+        scheduler=_row(items.get("scheduler"), SCHEDULERS, "calibrated"),
         seed=seed,
         session=Session(
             resources=section(items.get("resources"), Resources),
@@ -195,7 +195,7 @@ def _seeded(entry: Entry | None) -> tuple[int, Any]:
         seed = entry.items["seed"].scalar(int)
         if not 0 <= seed < 2**32:
             raise entry.items["seed"].error(f"0 <= seed < 2**32 must hold, got {seed}")
-    return seed, _row(entry, SAMPLERS, "tpe", also=("seed",))
+    return seed, _row(entry, SAMPLERS, "gp", also=("seed",))
 
 
 def _row(entry: Entry | None, rows: Mapping[str, type[T]], default: str, *, also: tuple[str, ...] = ()) -> T:
@@ -212,12 +212,12 @@ def parse_sampler(text: str) -> SamplerSettings:
     Raises:
         SpaceError: If there is none of this name, or an option is wrong.
     """
-    return _row(_named(text, "sampler"), SAMPLERS, "tpe")
+    return _row(_named(text, "sampler"), SAMPLERS, "gp")
 
 
 def parse_scheduler(text: str) -> SchedulerSettings:
     """Read a scheduler, as `parse_sampler` does."""
-    return _row(_named(text, "scheduler"), SCHEDULERS, "asha")
+    return _row(_named(text, "scheduler"), SCHEDULERS, "calibrated")
 
 
 def _named(text: str, what: str) -> Entry:

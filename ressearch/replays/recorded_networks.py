@@ -33,7 +33,6 @@ class Recording:
         candidates: The networks by their numbers.
         networks: Of each training, of shape (trainings,).
         points: The network of each training, encoded; of shape (trainings, entries).
-        measures: Places of entries, see `Encoding`.
         curves: Validation accuracies, of shape (trainings, epochs).
         paces: Seconds of an epoch of each training, of shape (trainings,).
         counts: How many images there were.
@@ -59,7 +58,6 @@ class Recording:
             number: free.candidate(trials[number].params, shape) for number in sorted(set(self.networks))
         }
         self._encoding = Encoding(free)
-        self.measures = self._encoding.measures
         vectors = {number: self.vector(candidate) for number, candidate in self.candidates.items()}
         self.points: Floats = np.array([vectors[number] for number in self.networks])
         self.curves: Floats = np.array([[epoch["val_accuracy"] for epoch in run.curve] for run in runs])

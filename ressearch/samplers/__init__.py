@@ -7,7 +7,6 @@ from ressearch.samplers.nsga2 import Nsga2
 from ressearch.samplers.random_draws import RandomDraws
 from ressearch.samplers.sampler import Params, Sampler, SamplerSettings, Task
 from ressearch.samplers.tpe import Tpe
-from ressearch.samplers.trees import Trees
 
 SAMPLERS: dict[str, type[SamplerSettings]] = {
     "tpe": Tpe,
@@ -16,7 +15,6 @@ SAMPLERS: dict[str, type[SamplerSettings]] = {
     "nsga2": Nsga2,
     "gp": Gp,
     "evolution": Evolution,
-    "trees": Trees,
 }
 """Every sampler by its YAML name."""
 
@@ -32,5 +30,4 @@ __all__ = [
     "SamplerSettings",
     "Task",
     "Tpe",
-    "Trees",
 ]

@@ -1,40 +1,215 @@
-"""Bayesian optimisation with a Gaussian process."""
+"""Bayesian optimisation over encoded networks, with a Gaussian process."""
 
-import warnings
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from random import Random
+from typing import TYPE_CHECKING, ClassVar
 
-from ressearch.samplers.sampler import Sampler, SamplerSettings, Task
-from ressearch.space import Choice, Space
+import numpy as np
+from numpy.typing import NDArray
+
+from ressearch.arch import InfeasibleError
+from ressearch.ranking import Directions, Point, oriented
+from ressearch.samplers.sampler import STARTUP_TRIALS, Params, Sampler, SamplerSettings, Task
+from ressearch.space import Candidate, random_choose
+from ressearch.space.encoding import Encoding
+from ressearch.space.mutation import crossed, mutated
+from ressearch.store.record import INFRASTRUCTURE, TrialRecord
+
+if TYPE_CHECKING:
+    from ressearch.samplers.gaussian_process import GaussianProcess
+
+NUM_PARENTS = 8
+"""Trials, the best ones, that have children."""
+NUM_FIRST, NUM_DRAWN, NUM_CHILDREN = 128, 8, 32
+"""Random draws that the first choice is from; random draws and children that join with every choice."""
+MAX_WAITING = 512
+"""Candidates that wait to be chosen: of more, the most hopeful."""
+MAX_TRIES = 4
+"""Points drawn for each candidate that is wanted, since some are no network or outside the limits."""
+MAX_FITTED, MAX_TUNED = 500, 200
+"""Trials that the process is fitted to, and that its weights are found from: of more, the best third and the latest."""
+FLOOR = 3
+"""A score counts as no worse than so many times as far below the median as the best one is above it."""
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gp(SamplerSettings):
-    """Maximise the expected improvement under a Gaussian process; for few trials of mostly numeric parameters.
+    """Train the network whose expected improvement is highest under a Gaussian process.
 
-    Source: Jones et al. 1998, doi:10.1023/A:1008306431147.
+    The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
+    enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted
+    of it. It chooses among random draws and children of the best trials; the first trials are random draws and
+    mutations of the baselines. With several objectives each proposal weighs them anew, at random.
+
+    Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Ginsbourger et al. 2010,
+    doi:10.1007/978-3-642-10701-6_6 (running trials); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
     """
 
-    needs: ClassVar[tuple[str, ...]] = ("scipy",)
-    handles_conditions: ClassVar[bool] = False
-    max_trials: ClassVar[int | None] = 300
+    learns_from_stopped: ClassVar[bool] = True
+    starts_near_parents: ClassVar[bool] = True
 
-    def misfit(self, space: Space, objectives: Sequence[str], trials: int | None) -> str | None:
-        """Return why a Gaussian process cannot serve such a study: choices have no distances to learn by."""
-        num_choices = sum(isinstance(parameter.domain, Choice) for parameter in space.parameters)
-        if 2 * num_choices > len(space.parameters):
-            return f"needs mostly int and float ranges, got {num_choices} choices of {len(space.parameters)} parameters"
-        return super().misfit(space, objectives, trials)
+    random_share: float = 0.1
+    """Share of the proposals that are drawn at random, for ever."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.random_share <= 1:
+            raise ValueError(f"0 <= random_share <= 1 must hold, got {self.random_share:g}")
 
     def start(self, task: Task) -> Sampler:
-        """Return Optuna's sampler."""
-        from optuna.exceptions import ExperimentalWarning
-        from optuna.samplers import GPSampler
+        """Return the sampler."""
+        from ressearch.samplers.gaussian_process import GaussianProcess
 
-        from ressearch.samplers.optuna_sampler import OptunaSampler
+        encoding = Encoding(task.space)
+        return _Gp(task, self.random_share, encoding, GaussianProcess(encoding.measures))
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)
-            sampler = GPSampler(seed=task.seed, n_startup_trials=1, warn_independent_sampling=False)
-        return OptunaSampler(task, sampler)
+
+class _Gp(Sampler):
+    def __init__(self, task: Task, random_share: float, encoding: Encoding, process: "GaussianProcess") -> None:
+        self._task, self._random_share = task, random_share
+        self._encoding, self._process = encoding, process
+        self._directions = dict(zip(task.objectives, task.directions, strict=True))
+        self._random = Random(task.seed)
+        self._draw = random_choose(self._random)
+        self._seen: set[str] = set()
+        self._records: list[TrialRecord] = []
+        self._vectors: list[Floats] = []
+        self._running: dict[int, Floats] = {}
+        self._waiting: dict[str, tuple[Candidate, Floats]] = {}
+
+    def ask(self) -> Params | None:
+        if self._random.random() < self._random_share:
+            return self._drawn()
+        if len(self._records) < STARTUP_TRIALS:
+            parents = self._task.parents
+            is_near = parents and self._random.random() < 0.5
+            return mutated(self._task.space, self._random.choice(parents), self._random) if is_near else self._drawn()
+        scores = self._scores()
+        self._refill(scores)
+        if not self._waiting:
+            return None
+        waiting = list(self._waiting.values())
+        improvements, means = self._improvements(scores, np.array([vector for _, vector in waiting]))
+        order = np.lexsort((-means, -improvements))  # the means where no improvement is in sight
+        chosen: Candidate = waiting[order[0]][0]
+        self._waiting = {waiting[index][0].id: waiting[index] for index in order[1 : MAX_WAITING + 1]}
+        return chosen.params
+
+    def begin(self, number: int, params: Params) -> None:
+        if not params:
+            return
+        try:
+            candidate = self._task.candidate(params)
+        except InfeasibleError:  # a baseline outside of the limits
+            return
+        self._take(candidate.id)
+        self._running[number] = self._encoding.vector(params, candidate.cost)
+
+    def tell(self, record: TrialRecord) -> None:
+        self._take(record.candidate_id)
+        self._running.pop(record.number, None)
+        if record.params and record.reason not in INFRASTRUCTURE:
+            self._records.append(record)
+            self._vectors.append(self._encoding.vector(record.params, record.cost))
+
+    def restore(self, records: Iterable[TrialRecord]) -> None:
+        for record in records:
+            self.tell(record)
+
+    def _take(self, candidate_id: str) -> None:
+        self._seen.add(candidate_id)
+        self._waiting.pop(candidate_id, None)
+
+    def _drawn(self) -> Params:
+        return self._task.space.draw(self._draw)
+
+    def _refill(self, scores: Floats) -> None:
+        """Let random draws and children of the best trials wait."""
+        parents = [self._records[index].params for index in np.argsort(-scores, kind="stable")[:NUM_PARENTS]]
+
+        def child() -> Params:
+            pair = self._random.choices(parents, k=2)
+            born = crossed(self._task.space, pair, self._random)
+            return mutated(self._task.space, born, self._random) if self._random.random() < 0.5 else born
+
+        self._await(NUM_DRAWN if self._waiting else NUM_FIRST, self._drawn)
+        self._await(NUM_CHILDREN, child)
+
+    def _await(self, wanted: int, propose: Callable[[], Params]) -> None:
+        for _ in range(MAX_TRIES * wanted):
+            try:
+                candidate = self._task.candidate(propose())
+            except InfeasibleError:
+                continue
+            wanted -= 1
+            if candidate.id not in self._seen and candidate.id not in self._waiting:
+                self._waiting[candidate.id] = candidate, self._encoding.vector(candidate.params, candidate.cost)
+            if not wanted:
+                return
+
+    def _scores(self) -> Floats:
+        """Return one number for each trial, the higher the better; a very bad one counts as merely bad.
+
+        Several objectives are weighted at random, and the largest weighted loss counts, with a little of their sum.
+        """
+        points = np.array(predicted_points(self._records, self._directions))
+        finite = np.where(np.isfinite(points), points, np.nan)
+        worst, best = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
+        scaled: Floats = (np.where(np.isnan(finite), worst, finite) - worst) / np.maximum(best - worst, 1e-12)
+        weights = np.ones(1)
+        if scaled.shape[1] > 1:
+            weights = np.array([-math.log(1 - self._random.random()) for _ in range(scaled.shape[1])])
+        weights /= weights.sum()
+        scores = 0.05 * (scaled @ weights) - np.max(weights * (1 - scaled), axis=1)
+        middle = float(np.median(scores))
+        return np.array(np.maximum(scores, middle - FLOOR * (scores.max() - middle)))
+
+    def _improvements(self, scores: Floats, vectors: Floats) -> tuple[Floats, Floats]:
+        """Return by how much each point is expected to exceed the best prediction of a trained one, and its own."""
+        from scipy.special import ndtr
+
+        known, kept = np.array(self._vectors), _fitted(scores, MAX_FITTED)
+        tuned = _fitted(scores, MAX_TUNED)
+        self._process.tune(known[tuned], scores[tuned])
+        points, values = known[kept], scores[kept]
+        self._process.fit(points, values)
+        highest = float(self._process.predict(points)[0].max())
+        if self._running:
+            running = np.array(list(self._running.values()))
+            believed, _ = self._process.predict(running)
+            self._process.fit(np.concatenate([points, running]), np.concatenate([values, believed]))
+        mean, deviation = self._process.predict(vectors)
+        deviation = np.maximum(deviation, 1e-9)
+        z = (mean - highest) / deviation
+        density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
+        return np.maximum(deviation * (z * ndtr(z) + density), 0.0), mean
+
+
+def _fitted(scores: Floats, limit: int) -> NDArray[np.intp]:
+    """Return the places of the trials to learn from: all, or the best third and the latest of the others."""
+    order = np.argsort(-scores, kind="stable")
+    best, others = order[: limit // 3], np.sort(order[limit // 3 :])
+    return np.concatenate([best, others[-(limit - limit // 3) :]])
+
+
+def predicted_points(records: list[TrialRecord], directions: Directions) -> list[Point]:
+    """Return what trials came to; of one that was stopped early, what it would have come to at full length.
+
+    Its accuracy grows by the mean gain of the complete trials from its epoch on, its seconds with the epochs. A line of
+    least squares instead of the gain would draw stopped trials to the mean of those that went on, which are the best.
+    """
+    length = max(record.epochs for record in records)
+    at_end = [record for record in records if record.epochs == length and record.state == "complete"]
+    points = []
+    for record in records:
+        measures = dict(record.measures or {})
+        if record.state == "pruned" and record.epochs:
+            epoch = record.epochs
+            gains = [one.curve[-1]["val_accuracy"] - one.curve[epoch - 1]["val_accuracy"] for one in at_end]
+            measures["val_accuracy"] = (record.val_accuracy or 0.0) + (float(np.mean(gains)) if gains else 0.0)
+            measures["seconds"] = record.seconds * length / epoch
+        points.append(oriented(measures, directions))
+    return points

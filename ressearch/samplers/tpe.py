@@ -1,6 +1,5 @@
 """Tree-structured Parzen estimators."""
 
-import warnings
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,14 +16,9 @@ class Tpe(SamplerSettings):
     learns_from_stopped: ClassVar[bool] = True
 
     def start(self, task: Task) -> Sampler:
-        """Return Optuna's sampler, joint over all parameters."""
-        from optuna.exceptions import ExperimentalWarning
+        """Return Optuna's sampler, each parameter on its own."""
         from optuna.samplers import TPESampler
 
         from ressearch.samplers.optuna_sampler import OptunaSampler
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ExperimentalWarning)  # `group`: what a conditional space needs
-            group = task.space.is_conditional
-            sampler = TPESampler(seed=task.seed, n_startup_trials=1, group=group, multivariate=True)
-        return OptunaSampler(task, sampler)
+        return OptunaSampler(task, TPESampler(seed=task.seed, n_startup_trials=1))

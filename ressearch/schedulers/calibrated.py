@@ -42,13 +42,13 @@ class Calibrated(SchedulerSettings):
     doi:10.1037/0021-9010.85.1.112 (restricted range, case 2).
     """
 
-    num_full: int = 20
+    num_full: int = 10
     """Complete trials before the first one is stopped."""
 
     least_correlation: float = 0.5
     """What the lower end of the interval of Spearman's rho must reach."""
 
-    reduction_factor: int = 2
+    reduction_factor: int = 3
     """Every rung lets the best 1 / reduction_factor pass."""
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from ressearch.experiment import Budget
 from ressearch.ranking import Directions, Point, dominates
@@ -56,6 +56,23 @@ class Allowance:
             self._num_fruitless = 0
         else:
             self._num_fruitless += 1
+
+    def epochs_left(self, records: Collection[TrialRecord], length: int) -> float | None:
+        """Return how many epochs will about be trained until the trials or hours are used up, None if neither is given.
+
+        Args:
+            records: All trials of the study.
+            length: Epochs of a trial.
+        """
+        bounds = []
+        if self.budget.trials is not None:
+            begun = sum(record.is_finished or record.is_open for record in records)
+            bounds.append(float((self.budget.trials - begun) * length))
+        elapsed = self.before + self.seconds
+        if self.budget.hours is not None and elapsed > 0:
+            pace = sum(record.epochs for record in records) / elapsed
+            bounds.append(max(0.0, 3600 * self.budget.hours - elapsed) * pace)
+        return min(bounds, default=None)
 
     def ended_by(self) -> str | None:
         """Return the part of the budget that is used up: hours, target or patience; None if the search may go on.

@@ -181,7 +181,7 @@ class Search:
             waiting = self._waiting.popleft()
         elif self._stage:
             return None  # until those that run tell what comes next
-        elif leader := self._leaders.next(self.ledger.records.values()):
+        elif leader := self._next_leader():
             waiting = Waiting.once_more(self._experiment, leader)
         elif found := self.candidates.propose():
             waiting = Waiting(found)
@@ -205,6 +205,12 @@ class Search:
             trial_of=waiting.trial_of,
         )
         return self.ledger.begin(record)
+
+    def _next_leader(self) -> TrialRecord | None:
+        """Return the trial whose network is trained once more, None if it is a new network's turn."""
+        records = self.ledger.records.values()
+        left = self.allowance.epochs_left(records, self._experiment.fidelity.epochs)
+        return self._leaders.next(records, left)
 
     def _source(self) -> CandidateSource:
         """Return where candidates come from, which knows all trials so far."""

@@ -1,7 +1,7 @@
-"""Mutations: points of a space that differ from another one in few parameters."""
+"""Points of a space that differ from another one in few parameters, or are mixed from several."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from random import Random
 
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value, random_choose
@@ -33,6 +33,20 @@ def mutated(space: Space, params: Mapping[str, Value], rng: Random, *, num_steps
         if name not in params:
             return draw(name, domain)
         return another(domain, params[name], rng) if name in moved else params[name]
+
+    return space.draw(choose)
+
+
+def crossed(space: Space, parents: Sequence[Mapping[str, Value]], rng: Random) -> dict[str, Value]:
+    """Return a point whose parameters come from several others, each from one that has it, drawn at random.
+
+    A parameter that exists in the new point only is drawn at random.
+    """
+    draw = random_choose(rng)
+
+    def choose(name: str, domain: Domain) -> Value:
+        values = [parent[name] for parent in parents if name in parent]
+        return rng.choice(values) if values else draw(name, domain)
 
     return space.draw(choose)
 

@@ -106,7 +106,7 @@ def run(
         seconds_per_trial: Worker time of a trial; what is predicted to take longer is refused untrained, and what takes
             longer fails.
         study: A directory, or a name under `trials/`; the name of the experiment if None.
-        prior: An earlier study, near whose best networks the search begins; the sampler must be `trees`.
+        prior: An earlier study, near whose best networks the search begins; the sampler must be `gp`.
         backend: `ray` uses the whole machine, `local` trains one trial after the other in this process.
         observe: Opens a display, see `ressearch.search.session.Start`.
 
@@ -203,8 +203,8 @@ def record(
 def replay(
     table: str | Path,
     *,
-    samplers: "Sequence[str]" = ("tpe",),
-    schedulers: "Sequence[str]" = ("asha",),
+    samplers: "Sequence[str]" = ("gp",),
+    schedulers: "Sequence[str]" = ("calibrated",),
     repeat_shares: "Sequence[float]" = (),
     recipe_trials: "Sequence[int]" = (0,),
     hours: float = 1.0,
@@ -219,7 +219,7 @@ def replay(
 
     Args:
         table: Of `record`, or the Parquet form of NAS-Bench-Macro.
-        samplers: Names, or YAML mappings such as `{name: trees, pool_size: 32}`.
+        samplers: Names, or YAML mappings such as `{name: gp, random_share: 0.2}`.
         schedulers: Likewise.
         repeat_shares: Shares of the epochs that train the best networks again; the default's if empty.
         recipe_trials: Numbers of trials that tune the recipe before the search, 0 for none.

@@ -9,7 +9,7 @@ import pytest
 from ressearch.experiment import Budget, Experiment, Resources, Session, load_experiment
 from ressearch.experiment.loader import check_feasible, check_fit, parse_experiment
 from ressearch.samplers import SAMPLERS, Gp, Grid, Nsga2, Tpe
-from ressearch.schedulers import SCHEDULERS, Asha, Hyperband, Median
+from ressearch.schedulers import SCHEDULERS, Asha, Calibrated, Hyperband, Median
 from ressearch.space import SpaceError
 from ressearch.space.limits import Bounds, Limits
 
@@ -56,7 +56,7 @@ def test_a_file_and_its_text_say_the_same(tmp_path: Path, good: str) -> None:
 def test_what_is_left_out_has_its_default() -> None:
     found = parse_experiment("version: 1\narchitecture: {stages: 1, depth: 1, width: 16}\n", "least.yaml")
     assert found == Experiment(space=found.space, origin=found.origin)
-    assert (found.sampler, found.scheduler, found.session) == (Tpe(), Asha(), Session())
+    assert (found.sampler, found.scheduler, found.session) == (Gp(), Calibrated(), Session())
     assert found.origin.question == ""
 
 
@@ -79,7 +79,7 @@ def test_baselines_may_go_by_their_older_name(changed: Callable[..., Experiment]
     [
         ("{name: nsga2, population_size: 8}", Nsga2(population_size=8), 0),
         ("{name: nsga2}", Nsga2(), 0),
-        ("{seed: 7}", Tpe(), 7),
+        ("{seed: 7}", Gp(), 7),
         ("{name: nsga2, population_size: 4, seed: 3}", Nsga2(population_size=4), 3),
     ],
 )
@@ -96,7 +96,8 @@ def test_a_sampler_reads_the_fields_of_its_row(
         ("{name: median, first_epoch: 3}", Median(first_epoch=3)),
         ("{name: median, min_trials: 9}", Median(min_trials=9)),
         ("{name: hyperband, first_rung: 2, reduction_factor: 4}", Hyperband(first_rung=2, reduction_factor=4)),
-        ("{first_rung: null, reduction_factor: 3}", Asha(reduction_factor=3)),
+        ("{name: asha, first_rung: null, reduction_factor: 3}", Asha(reduction_factor=3)),
+        ("{num_full: 6}", Calibrated(num_full=6)),
     ],
 )
 def test_a_scheduler_reads_the_fields_of_its_row(
@@ -200,58 +201,6 @@ def test_a_mistake_is_named(complaint: Complaint, old: str, new: str, said: str)
     got = complaint(old, new)
     assert got.startswith(said)
     assert "\n" not in got
-
-
-NUMERIC = """\
-version: 1
-architecture:
-  stages: 1
-  depth: {int: {low: 1, high: 4}}
-  width: {int: {low: 8, high: 64}}
-sampler: {name: gp}
-"""
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        (
-            NUMERIC.replace(
-                "sampler:",
-                "  norm: {choice: [batch, group]}\n  norm_groups: {int: {low: 1, high: 2}, "
-                "when: {norm: group}}\nsampler:",
-            ),
-            "8: sampler.name: gp cannot serve conditional parameters such as norm_groups",
-        ),
-        (
-            NUMERIC.replace("{int: {low: 1, high: 4}}", "{choice: [1, 2]}").replace(
-                "{int: {low: 8, high: 64}}", "{choice: [8, 16]}"
-            ),
-            "6: sampler.name: gp needs mostly int and float ranges, got 2 choices of 2 parameters",
-        ),
-        (
-            f"{NUMERIC}budget: {{trials: 301}}\n",
-            "6: sampler.name: gp serves up to 300 trials, got 301: each proposal takes too long beyond",
-        ),
-    ],
-)
-def test_where_a_gaussian_process_does_not_serve(text: str, said: str) -> None:
-    with pytest.raises(SpaceError) as caught:
-        parse_experiment(text, "space.yaml")
-    assert str(caught.value) == f"space.yaml:{said}"
-
-
-def test_a_gaussian_process_serves_numbers_up_to_300_trials() -> None:
-    found = parse_experiment(f"{NUMERIC}budget: {{trials: 300}}\n", "space.yaml")
-    assert found.sampler == Gp()
-    check_fit(found, 300)
-    with pytest.raises(SpaceError, match=r"^space\.yaml:6: sampler\.name: gp serves up to 300 trials, got 301"):
-        check_fit(found, 301)
-
-
-def test_half_of_the_parameters_may_be_choices_of_a_gaussian_process() -> None:
-    found = parse_experiment(NUMERIC.replace("{int: {low: 1, high: 4}}", "{choice: [1, 2]}"), "space.yaml")
-    assert found.misfits() == {}
 
 
 def test_the_default_rung_fits_any_length(changed: Callable[..., Experiment]) -> None:

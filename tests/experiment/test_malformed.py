@@ -411,7 +411,7 @@ FIELDS = {
     ("limits", "num_macs"): ["{max: 1}", "{max: 0}"],
     ("limits", "num_flops"): ["{max: 3}"],
     ("limits", "params"): ["{max: 3}"],
-    ("sampler", "name"): ["grid", "gp", "TPE", "optuna", "random_search"],
+    ("sampler", "name"): ["grid", "TPE", "optuna", "random_search"],
     ("sampler", "population_size"): ["3"],
     ("sampler", "seed"): ["4294967296", "-1", "{choice: [1, 2]}"],
     ("scheduler", "first_rung"): ["0", "-1", "9", "1.5"],

@@ -49,10 +49,12 @@ def test_what_a_file_leaves_out_means_what_it_always_meant() -> None:
         "data.subset": None,
         "data.val_images": None,
         "objectives": ["val_accuracy"],
-        "sampler.name": "tpe",
-        "scheduler.name": "asha",
-        "scheduler.first_rung": None,
-        "scheduler.reduction_factor": 2,
+        "sampler.name": "gp",
+        "sampler.random_share": 0.1,
+        "scheduler.name": "calibrated",
+        "scheduler.num_full": 10,
+        "scheduler.least_correlation": 0.5,
+        "scheduler.reduction_factor": 3,
         "seed": 0,
     }
     assert {name: terms.get(name) for name in expected} == expected

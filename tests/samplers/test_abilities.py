@@ -69,8 +69,6 @@ def test_abilities_are_what_misfit_goes_by(name: str, made: Made) -> None:
     ("name", "space", "more", "message"),
     [
         ("grid", "numeric", "", r"space.yaml:9: sampler.name: grid needs a finite space, got continuous lr; .* step"),
-        ("gp", "finite", "", r"sampler.name: gp needs mostly int and float ranges, got 4 choices of 5 parameters"),
-        ("gp", "numeric", "budget: {trials: 301}\n", r"sampler.name: gp serves up to 300 trials, got 301"),
     ],
 )
 def test_a_file_that_asks_for_what_its_sampler_cannot_do_is_refused(
@@ -93,4 +91,3 @@ def test_a_sampler_without_its_package_is_refused_before_the_search(made: Made) 
 
     experiment = dataclasses.replace(made(PLAIN), sampler=Needy())
     assert experiment.misfits() == {"sampler": "needs the package no_such_package, which is not installed"}
-    assert SAMPLERS["gp"].needs == ("scipy",)

@@ -16,7 +16,7 @@ from ressearch.store.record import TrialRecord
 
 Made = Callable[..., Experiment]
 Ended = Callable[..., TrialRecord]
-OPTUNAS = pytest.mark.parametrize("row", ["tpe", "nsga2", "gp"])
+OPTUNAS = pytest.mark.parametrize("row", ["tpe", "nsga2"])
 
 
 def started(experiment: Experiment) -> Any:
@@ -78,7 +78,7 @@ def test_every_end_reaches_the_copy_as_it_was(row: str, made: Made, ended: Ended
     assert [trial.params for trial in trials] == [drawn(experiment.space, number) for number in range(4)]
 
 
-@pytest.mark.parametrize(("row", "count"), [("tpe", 10), ("gp", 10), ("nsga2", 0)])
+@pytest.mark.parametrize(("row", "count"), [("tpe", 10), ("nsga2", 0)])
 @pytest.mark.parametrize("is_carried_on", [False, True])
 def test_proposals_begin_when_there_is_enough_to_learn_from(
     row: str, count: int, is_carried_on: bool, made: Made, ended: Ended
@@ -208,7 +208,7 @@ def test_with_several_objectives_tpe_holds_the_least_dominated_for_good(
     assert {trial.state.name for trial in bad} == {"COMPLETE", "PRUNED"}
 
 
-@pytest.mark.parametrize("row", ["tpe", "nsga2", "gp"])
+@pytest.mark.parametrize("row", ["tpe", "nsga2"])
 def test_with_several_objectives_stopped_trials_stay_stopped(row: str, made: Made, ended: Ended) -> None:
     trials = copied(copy_of_many(row, made, ended))
     assert [trial.state.name for trial in trials] == ["COMPLETE", "PRUNED"] * 10

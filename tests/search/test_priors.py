@@ -81,7 +81,7 @@ def test_a_study_of_other_networks_says_nothing(earlier: Path) -> None:
 
 
 def test_a_sampler_that_has_no_use_for_a_prior_is_refused(earlier: Path) -> None:
-    with pytest.raises(ValueError, match=r"the sampler random has no use for a prior; .* begins near one: trees"):
+    with pytest.raises(ValueError, match=r"the sampler random has no use for a prior; .* begins near one: gp"):
         with_prior(experiment(sampler="random"), ressearch.open_study(earlier))
 
 
@@ -89,9 +89,9 @@ def differences(params: Any, parents: list[Any]) -> int:
     return min(sum(params.get(name) != value for name, value in parent.items()) for parent in parents)
 
 
-def test_trees_begin_near_baselines_and_never_without_chance(search_scripted: Callable[..., Any]) -> None:
+def test_gp_begins_near_baselines_and_never_without_chance(search_scripted: Callable[..., Any]) -> None:
     more = "baselines: [resnet-8]"
-    fitting = text("trees", deepest=2, widths="[16, 32]", more=more).replace("width: [8,", "width: [16,")
+    fitting = text("gp", deepest=2, widths="[16, 32]", more=more).replace("width: [8,", "width: [16,")
     fitting = fitting.replace("stages: 2", "stages: 3").replace("[16, {choice", "[16, 32, {choice")
     fitting = fitting.replace("[16, 32]}]", "[48, 64]}]").replace("stem_width: 8", "stem_width: 16")
     here = parse_experiment(HEAD + fitting, "x")
@@ -105,7 +105,7 @@ def test_trees_begin_near_baselines_and_never_without_chance(search_scripted: Ca
 
 
 def test_a_search_begins_near_a_prior(earlier: Path) -> None:
-    here = experiment(sampler="trees")
+    here = experiment(sampler="gp")
     prior = best_points(ressearch.open_study(earlier), here)
 
     def distances(searched: Experiment) -> list[int]:
@@ -125,7 +125,7 @@ def test_a_prior_that_misleads_is_outgrown(earlier: Path, tmp_path: Path) -> Non
             yield Progress(epoch=result, seconds=0.5 * epoch)
         yield TrialResult(measures={"val_accuracy": value, "seconds": 1.0})
 
-    here = with_prior(experiment(sampler="trees"), ressearch.open_study(earlier))
+    here = with_prior(experiment(sampler="gp"), ressearch.open_study(earlier))
     run_session(here, tmp_path / "here", partial(run_in_process, do=shallow_is_good), trials=40)
     best = max(ressearch.open_study(tmp_path / "here").trials, key=lambda trial: trial.val_accuracy or 0)
     assert best.params["depth"] == 1

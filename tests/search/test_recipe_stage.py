@@ -51,7 +51,7 @@ def test_two_baselines_tune_the_recipe_and_all_else_keeps_near_it(search_scripte
         assert {trial.architecture_id for trial in trials if trial.baseline == name} == {architecture_id(named(name))}
 
 
-@pytest.mark.parametrize("sampler", ["tpe", "evolution", "trees"])
+@pytest.mark.parametrize("sampler", ["tpe", "evolution", "gp"])
 def test_an_optimum_outside_of_the_range_is_followed(sampler: str, search_scripted: Search) -> None:
     trials = search_scripted(text(sampler=sampler), best_at(1.1), trials=30)
     found = [trial.recipe["lr"] for trial in trials if not trial.baseline]

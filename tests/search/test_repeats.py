@@ -38,7 +38,8 @@ def test_a_share_of_the_epochs_repeats_the_best(write_space: WriteSpace, scripte
     repeats = [trial for trial in study.trials if trial.trial_of is not None]
     assert min(trial.number for trial in repeats) >= 20
     epochs = [sum(trial.epochs for trial in trials) for trials in (repeats, study.trials)]
-    assert 0.15 <= epochs[0] / epochs[1] <= 0.2
+    assert 0.07 <= epochs[0] / epochs[1] <= 0.13
+    assert [trial.number for trial in repeats] == [*range(80 - len(repeats), 80)]
     by_number = {trial.number: trial for trial in study.trials}
     for repeat in repeats:
         original = by_number[repeat.trial_of or 0]
@@ -90,11 +91,25 @@ def test_a_repeat_has_no_rank_of_its_own(write_space: WriteSpace, scripted: Scri
 
 
 def test_a_later_session_goes_on_with_the_same_share(write_space: WriteSpace, scripted: Scripted) -> None:
+    """Where it is the longest, it makes up for what an earlier end has spent."""
     path = write_space()
-    for trials in (23, 31, 60):
-        study = searched(path, scripted(noisy), trials=trials)
+    for trials in (25, 35, 60):
+        study = searched(path, scripted(noisy), trials=trials, share=0.2)
         num_repeats = sum(trial.trial_of is not None for trial in study.trials)
-        assert 0.2 * trials - 1 <= num_repeats + max(0, 24 - trials) <= 0.2 * trials + 1
+        assert 0.2 * trials - 1 <= num_repeats <= 0.2 * trials + 1
+
+
+def test_without_an_end_repeats_are_spread(write_space: WriteSpace, scripted: Scripted) -> None:
+    path = write_space()
+    budget = Budget(patience=60, repeat_share=0.2)
+    outcome = run_session(
+        load_experiment(path), path.parent / "study", partial(run_in_process, do=scripted(noisy)), budget=budget
+    )
+    trials = open_study(outcome.directory).trials
+    numbers = [trial.number for trial in trials if trial.trial_of is not None]
+    assert numbers[0] in range(20, 26)
+    assert 0.15 <= len(numbers) / len(trials) <= 0.2
+    assert not set(range(numbers[0], len(trials))) <= set(numbers)
 
 
 def test_a_repeat_that_fails_changes_nothing_and_one_that_breaks_down_is_trained_again(
@@ -104,19 +119,19 @@ def test_a_repeat_that_fails_changes_nothing_and_one_that_breaks_down_is_trained
 
     def before(spec: TrialSpec) -> None:
         seen[spec.seed] += 1
-        if spec.number == 20:
+        if spec.number == 25:
             raise TrainingError("non_finite", "loss is nan")
-        if spec.number == 22 and seen[spec.seed] == 1:
+        if spec.number == 27 and seen[spec.seed] == 1:
             raise OSError("no such device")
 
-    study = searched(write_space(), scripted(noisy, before), trials=30)
-    failed, broken = study.trials[20], study.trials[22]
+    study = searched(write_space(), scripted(noisy, before), trials=30, share=0.2)
+    failed, broken = study.trials[25], study.trials[27]
     assert (failed.state, failed.reason) == ("failed", "non_finite")
     assert failed.trial_of is not None
     assert study.trial(failed.trial_of).is_ranked
     assert broken.reason == "error"
     if broken.trial_of is not None:
-        again = next(trial for trial in study.trials if trial.retry_of == 22)
+        again = next(trial for trial in study.trials if trial.retry_of == 27)
         assert (again.trial_of, again.seed, again.state) == (broken.trial_of, broken.seed, "complete")
 
 

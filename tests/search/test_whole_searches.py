@@ -50,7 +50,7 @@ def accuracy(spec: TrialSpec, epoch: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("space", "sampler"), [*((space, "trees") for space in SPACES), ("all of it", "evolution"), ("all of it", "tpe")]
+    ("space", "sampler"), [*((space, "gp") for space in SPACES), ("all of it", "evolution"), ("all of it", "tpe")]
 )
 def test_a_search_that_is_interrupted_again_and_again_does_all_that_there_is_to_do(
     space: str, sampler: str, search_scripted: Search
