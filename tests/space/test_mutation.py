@@ -8,7 +8,7 @@ import pytest
 
 from ressearch.experiment.loader import parse_experiment
 from ressearch.space import Choice, Domain, FloatRange, IntRange, Space, random_choose
-from ressearch.space.mutation import another, mutated
+from ressearch.space.mutation import another, crossed, mutated
 
 SPACE = """\
 version: 1
@@ -28,6 +28,21 @@ MOVABLE = {"depth_1", "width_1", "transform", "lr"}
 @pytest.fixture(scope="module")
 def space() -> Space:
     return parse_experiment(SPACE, "space.yaml").space
+
+
+def test_a_child_takes_each_parameter_from_a_parent_that_has_it(space: Space) -> None:
+    rng = random.Random(0)
+    from_both = 0
+    for _ in range(200):
+        parents = [space.draw(random_choose(rng)) for _ in range(2)]
+        child = crossed(space, parents, rng)
+        space._checked(child)  # a point of the space
+        for name, value in child.items():
+            values = [parent[name] for parent in parents if name in parent]
+            assert value in values or not values
+        from_both += child not in parents
+    assert from_both > 100
+    assert crossed(space, [parents[0], parents[0]], rng) == parents[0]
 
 
 def test_one_parameter_changes_and_what_depends_on_it(space: Space) -> None:

@@ -1,0 +1,143 @@
+"""What the Gaussian process is told, and what it chooses from."""
+
+import math
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from ressearch.experiment import Experiment
+from ressearch.samplers.gp import MAX_WAITING, Gp, predicted_points
+from ressearch.search.candidates import CandidateSource
+from ressearch.space import Candidate, random_choose
+from ressearch.store.record import TrialRecord
+
+Made = Callable[..., Experiment]
+Ended = Callable[..., TrialRecord]
+ACCURACY = {"val_accuracy": "maximize"}
+
+
+def curved(ended: Ended, number: int, values: list[float], **fields: Any) -> TrialRecord:
+    curve = tuple({"epoch": epoch, "val_accuracy": value} for epoch, value in enumerate(values, 1))
+    measures = {"val_accuracy": values[-1], "seconds": 2.0 * len(values)}
+    return ended(number, {}, curve=curve, measures=measures, seconds=2.0 * len(values), **fields)
+
+
+def test_a_stopped_trial_gains_what_complete_ones_gained(ended: Ended) -> None:
+    records = [
+        curved(ended, 0, [0.2, 0.3, 0.5]),
+        curved(ended, 1, [0.4, 0.4, 0.6]),
+        curved(ended, 2, [0.1], state="pruned"),
+        curved(ended, 3, [0.1, 0.35], state="pruned"),
+    ]
+    points = predicted_points(records, {"val_accuracy": "maximize", "seconds": "minimize"})
+    assert points == [pytest.approx(point) for point in [(0.5, -6), (0.6, -6), (0.35, -6), (0.55, -6)]]
+
+
+def test_without_complete_trials_stopped_ones_are_what_they_are(ended: Ended) -> None:
+    assert predicted_points([curved(ended, 0, [0.1], state="pruned")], {"val_accuracy": "maximize"}) == [(0.1,)]
+
+
+def counted(candidate: Candidate) -> dict[str, int]:
+    cost = candidate.cost
+    return {"num_params": cost.num_params, "num_macs": cost.num_macs, "num_activations": cost.num_activations}
+
+
+def session(made: Made, ended: Ended, score: Callable[[Any], float], count: int, space: str = "conditional") -> Any:
+    source = CandidateSource(made(space, "gp"), 0)
+    found = []
+    for number in range(count):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        found.append((candidate, score(candidate)))
+        source.tell(ended(number, candidate.params, found[-1][1], candidate_id=candidate.id, **counted(candidate)))
+    return source, found
+
+
+def test_names_and_counted_costs_are_learnt_together(made: Made, ended: Ended) -> None:
+    """A basic block is better, and so is each doubling of the parameters."""
+
+    def score(candidate: Any) -> float:
+        return 0.1 * (candidate.params["transform"] == "basic") + 0.05 * math.log2(candidate.cost.num_params / 1e4)
+
+    _, found = session(made, ended, score, 40)
+    best = max(score(candidate) for candidate, _ in found)
+    assert sum(value > best - 0.06 for _, value in found[:10]) < 6
+    assert sum(value > best - 0.06 for _, value in found[20:]) > 14
+
+
+def test_failures_and_numbers_off_the_scale_hide_nothing(made: Made, ended: Ended) -> None:
+    """Every fourth training diverges, far below all others: the order of the others is found all the same."""
+
+    def score(candidate: Any) -> float:
+        return 0.9 - 0.02 * abs(math.log10(candidate.recipe_values["lr"]) + 1)
+
+    source = CandidateSource(made("numeric", "gp"), 0)
+    values = []
+    for number in range(40):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        value = -40.0 if number % 4 == 3 else score(candidate)
+        values.append(score(candidate))
+        fields: dict[str, Any] = {"state": "failed", "reason": "non_finite"} if number % 8 == 7 else {}
+        source.tell(ended(number, candidate.params, value, candidate_id=candidate.id, **fields))
+    assert sum(values[20:]) / 20 > 0.88
+
+
+def test_running_trials_are_not_proposed_beside(made: Made, ended: Ended) -> None:
+    source, _ = session(made, ended, lambda candidate: -abs(math.log10(candidate.recipe_values["lr"]) + 1), 30)
+    running = []
+    for number in range(30, 38):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        running.append(candidate)
+    assert len({candidate.id for candidate in running}) == 8
+    sampler = source._sampler
+    assert len(sampler._running) == 8
+    assert not {candidate.id for candidate in running} & sampler._waiting.keys()
+
+
+def test_what_waits_is_bounded(made: Made, ended: Ended) -> None:
+    source, _ = session(made, ended, lambda candidate: candidate.recipe_values["lr"], 60)
+    assert 200 < len(source._sampler._waiting) <= MAX_WAITING
+
+
+def test_a_space_that_is_used_up_ends(made: Made, ended: Ended) -> None:
+    source = CandidateSource(
+        made("  depth: {int: {low: 1, high: 3}}\n  width: [8, {choice: [16, 24, 32, 40]}]\n", "gp"), 0
+    )
+    seen = set()
+    while candidate := source.propose():
+        number = len(seen)
+        seen.add(candidate.id)
+        source.begin(number, candidate)
+        source.tell(ended(number, candidate.params, Random(number).random(), candidate_id=candidate.id))
+    assert len(seen) == 12
+
+
+def test_a_search_that_goes_on_knows_what_was_found(made: Made, ended: Ended) -> None:
+    experiment = made("numeric")
+    before = []
+    for number in range(30):
+        candidate = experiment.candidate(experiment.space.draw(random_choose(Random(number))))
+        accuracy = 0.9 - 0.2 * abs(math.log10(candidate.recipe_values["lr"]) + 1)
+        before.append(ended(number, candidate.params, accuracy, **counted(candidate)))
+    source = CandidateSource(made("numeric", "gp", seed=3), 3)
+    source.restore(before)
+    proposed = []
+    for number in range(30, 38):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        proposed.append(abs(math.log10(candidate.recipe_values["lr"]) + 1))
+    assert sorted(proposed)[4] < 0.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_is_a_share(share: float) -> None:
+    with pytest.raises(ValueError, match=rf"^0 <= random_share <= 1 must hold, got {share:g}$"):
+        Gp(random_share=share)
