@@ -202,14 +202,14 @@ def predicted_points(records: list[TrialRecord], directions: Directions) -> list
     least squares instead of the gain would draw stopped trials to the mean of those that went on, which are the best.
     """
     length = max(record.epochs for record in records)
-    at_end = [record for record in records if record.epochs == length and record.state == "complete"]
+    whole = [record.curve for record in records if record.epochs == length and record.state == "complete"]
+    curves = np.array([[epoch["val_accuracy"] for epoch in curve] for curve in whole]).reshape(-1, length)
+    gains = np.mean(curves[:, -1:] - curves, axis=0) if len(curves) else np.zeros(length)
     points = []
     for record in records:
         measures = dict(record.measures or {})
         if record.state == "pruned" and record.epochs:
-            epoch = record.epochs
-            gains = [one.curve[-1]["val_accuracy"] - one.curve[epoch - 1]["val_accuracy"] for one in at_end]
-            measures["val_accuracy"] = (record.val_accuracy or 0.0) + (float(np.mean(gains)) if gains else 0.0)
-            measures["seconds"] = record.seconds * length / epoch
+            measures["val_accuracy"] = (record.val_accuracy or 0.0) + float(gains[record.epochs - 1])
+            measures["seconds"] = record.seconds * length / record.epochs
         points.append(oriented(measures, directions))
     return points
