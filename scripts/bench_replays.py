@@ -49,9 +49,12 @@ def main(arguments: Sequence[str]) -> None:
     contestants: list[Replayed] = [
         *(rival for rival in rivals if rival.is_installed),
         ours("random", "none", 0.0),
-        ours("tpe", "asha", 0.0),
-        ours("evolution", "asha", 0.0),
-        ours("gp", "asha", 0.0),
+        ours("tpe", "asha", 0.2),
+        ours("gp", "calibrated", 0.1),  # the defaults; then each of them replaced
+        ours("gp", "calibrated", 0.0),
+        ours("gp", "none", 0.1),
+        ours("tpe", "calibrated", 0.1),
+        ours("evolution", "calibrated", 0.1),
     ]
     with progress() as tell:
         found = held(

@@ -36,10 +36,8 @@ def listed(what: str) -> RenderableType:
 
 
 def _samplers() -> Table:
-    rows = (
-        (name, first_line(row), _abilities(row), ", ".join(row.needs), _options(row)) for name, row in SAMPLERS.items()
-    )
-    return _table(("sampler", "what it does", "not for", "needs", "options"), rows)
+    rows = ((name, first_line(row), _abilities(row), _options(row)) for name, row in SAMPLERS.items())
+    return _table(("sampler", "what it does", "not for", "options"), rows)
 
 
 def _schedulers() -> Table:

@@ -9,12 +9,12 @@ from ressearch.samplers.sampler import Params, Sampler, SamplerSettings, Task
 from ressearch.samplers.tpe import Tpe
 
 SAMPLERS: dict[str, type[SamplerSettings]] = {
+    "gp": Gp,
     "tpe": Tpe,
+    "evolution": Evolution,
+    "nsga2": Nsga2,
     "random": RandomDraws,
     "grid": Grid,
-    "nsga2": Nsga2,
-    "gp": Gp,
-    "evolution": Evolution,
 }
 """Every sampler by its YAML name."""
 

@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import ClassVar
 
 from ressearch.ranking import Direction
@@ -72,8 +71,6 @@ class SamplerSettings(ABC):
     is declared by class attributes; `misfit` refuses what does not fit.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    """Packages that must be installed beside those that ressearch itself needs."""
     learns: ClassVar[bool] = True
     """Whether it proposes by the results of earlier trials."""
     learns_from_stopped: ClassVar[bool] = False
@@ -91,9 +88,6 @@ class SamplerSettings(ABC):
 
     def misfit(self, space: Space, objectives: Sequence[str], trials: int | None) -> str | None:
         """Return why this sampler cannot serve such a study, None if it can."""
-        missing = [package for package in self.needs if find_spec(package) is None]
-        if missing:
-            return f"needs the package {missing[0]}, which is not installed"
         conditional = [parameter.name for parameter in space.parameters if parameter.when]
         if conditional and not self.handles_conditions:
             return f"cannot serve conditional parameters such as {conditional[0]}"

@@ -53,7 +53,7 @@ MISTAKES = {
     "sampler": (
         "name: tpe",
         "name: tep",
-        "15: sampler.name: got 'tep', expected one of tpe, random, grid, nsga2, gp, evolution; did you mean 'tpe'?",
+        "15: sampler.name: got 'tep', expected one of gp, tpe, evolution, nsga2, random, grid; did you mean 'tpe'?",
     ),
     "grid": (
         "name: tpe",

@@ -79,7 +79,7 @@ def test_what_works_less_well_is_noted(path: Path) -> None:
     assert "note:" not in printed(path, samples=10)
     path.write_text(SPACE + "sampler: {name: nsga2}\n")
     text = printed(path, samples=10)
-    assert "note: sampler nsga2 learns nothing from the trials that asha stops early" in text
+    assert "note: sampler nsga2 learns nothing from the trials that calibrated stops early" in text
 
 
 def test_a_space_without_a_question_goes_by_its_path(path: Path) -> None:

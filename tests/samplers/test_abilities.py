@@ -82,12 +82,3 @@ def test_a_file_that_asks_for_what_its_sampler_cannot_do_is_refused(
 def test_a_generation_is_two_or_more(size: int) -> None:
     with pytest.raises(ValueError, match=rf"^population_size >= 2 must hold, got {size}$"):
         Nsga2(population_size=size)
-
-
-def test_a_sampler_without_its_package_is_refused_before_the_search(made: Made) -> None:
-    @dataclasses.dataclass(frozen=True, kw_only=True)
-    class Needy(Humble):
-        needs: ClassVar[tuple[str, ...]] = ("json", "no_such_package")
-
-    experiment = dataclasses.replace(made(PLAIN), sampler=Needy())
-    assert experiment.misfits() == {"sampler": "needs the package no_such_package, which is not installed"}

@@ -13,7 +13,7 @@ EPOCHS = 8
 
 def rule(noise_until: int, *, num_trials: int = 20, seed: int = 0, **settings: float) -> CalibratedRule:
     """Return a rule that has seen trials whose accuracies up to an epoch are chance, and exact from then on."""
-    made = Calibrated(**{"num_full": 20, **settings}).start(EPOCHS)  # type: ignore[arg-type]
+    made = Calibrated(**{"num_full": 20, "reduction_factor": 2, **settings}).start(EPOCHS)  # type: ignore[arg-type]
     rng = Random(seed)
     for number in range(num_trials):
         for epoch in range(1, EPOCHS + 1):
@@ -71,7 +71,7 @@ def test_rungs_wait_for_enough_trials_and_are_revised() -> None:
 def test_a_rung_does_not_take_away_its_own_reason() -> None:
     """Where the best half goes on, complete trials are alike, and their correlation is lower than that of all."""
     rng = Random(0)
-    made = Calibrated(num_full=20, least_correlation=0.5).start(4)
+    made = Calibrated(num_full=20, least_correlation=0.5, reduction_factor=2).start(4)
     assert isinstance(made, CalibratedRule)
     early = [rng.gauss(0, 1) for _ in range(200)]
     late = [0.8 * value + 0.6 * rng.gauss(0, 1) for value in early]

@@ -43,9 +43,9 @@ def dominates(one: TrialRecord, other: TrialRecord) -> bool:
 
 
 def is_unbeaten(trials: Sequence[TrialRecord], trial: TrialRecord) -> bool:
-    """Tell whether no trial was more accurate after any of its epochs."""
+    """Tell whether no trial was more accurate after any of its epochs, or as accurate and smaller."""
     return all(
-        epoch["val_accuracy"] >= other.curve[index]["val_accuracy"]
+        (epoch["val_accuracy"], -trial.num_params) >= (other.curve[index]["val_accuracy"], -other.num_params)
         for index, epoch in enumerate(trial.curve)
         for other in trials
         if other.epochs > index
