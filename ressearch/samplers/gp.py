@@ -156,9 +156,10 @@ class _Gp(Sampler):
         Several objectives are weighted at random, and the largest weighted loss counts, with a little of their sum.
         """
         points = np.array(predicted_points(self._records, self._directions))
-        finite = np.where(np.isfinite(points), points, np.nan)
-        worst, best = np.nanmin(finite, axis=0), np.nanmax(finite, axis=0)
-        scaled: Floats = (np.where(np.isnan(finite), worst, finite) - worst) / np.maximum(best - worst, 1e-12)
+        is_known = np.isfinite(points)
+        worst = np.min(points, axis=0, where=is_known, initial=np.inf)
+        best = np.max(points, axis=0, where=is_known, initial=-np.inf)
+        scaled: Floats = np.where(is_known, points - worst, 0.0) / np.maximum(best - worst, 1e-12)
         weights = np.ones(1)
         if scaled.shape[1] > 1:
             weights = np.array([-math.log(1 - self._random.random()) for _ in range(scaled.shape[1])])

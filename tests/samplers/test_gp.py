@@ -15,7 +15,6 @@ from ressearch.store.record import TrialRecord
 
 Made = Callable[..., Experiment]
 Ended = Callable[..., TrialRecord]
-ACCURACY = {"val_accuracy": "maximize"}
 
 
 def curved(ended: Ended, number: int, values: list[float], **fields: Any) -> TrialRecord:
@@ -85,6 +84,19 @@ def test_failures_and_numbers_off_the_scale_hide_nothing(made: Made, ended: Ende
         fields: dict[str, Any] = {"state": "failed", "reason": "non_finite"} if number % 8 == 7 else {}
         source.tell(ended(number, candidate.params, value, candidate_id=candidate.id, **fields))
     assert sum(values[20:]) / 20 > 0.88
+
+
+@pytest.mark.parametrize("more", ["", "objectives: [val_accuracy, num_params]\n"], ids=["one objective", "several"])
+def test_where_every_trial_fails_the_search_goes_on(more: str, made: Made, ended: Ended) -> None:
+    source = CandidateSource(made("conditional", "gp", more=more), 0)
+    seen = set()
+    for number in range(20):
+        candidate = source.propose()
+        assert candidate is not None
+        source.begin(number, candidate)
+        source.tell(ended(number, candidate.params, state="failed", reason="non_finite", candidate_id=candidate.id))
+        seen.add(candidate.id)
+    assert len(seen) == 20
 
 
 def test_running_trials_are_not_proposed_beside(made: Made, ended: Ended) -> None:
