@@ -2,8 +2,8 @@
 
     python scripts/bench_asks.py [--trials 1000 10000] [--samplers gp tpe evolution] [--space SPACE]
 
-The whole search is at work, with the scheduler `calibrated` and its repeats, but nothing is trained: accuracies are
-made up, half of the trials were stopped early, and a fifth are repeats.
+The whole search is at work, with the scheduler `calibrated`, but nothing is trained: accuracies are made up, half of
+the trials were stopped early, and a fifth are repeats.
 """
 
 import argparse

@@ -45,12 +45,12 @@ class GaussianProcess:
         parts = self._parts(points)
         distances = [_squared(part, part) for part in parts]
         target = self._standard(values)
-        best = self._likelihood(self._theta, distances, target)
+        best = _likelihood(self._theta, distances, target)
         for place in [*range(len(self._theta))] * self._rounds:
             for step in (STEP, -STEP):
                 theta = self._theta.copy()
                 theta[place] += step
-                likelihood = self._likelihood(theta, distances, target)
+                likelihood = _likelihood(theta, distances, target)
                 if likelihood > best:
                     self._theta, best = theta, likelihood
                     break
@@ -60,8 +60,7 @@ class GaussianProcess:
         """Learn values of points, of shapes (number, length) and (number,), with the weights found before."""
         self._scale_to(points, values)
         self._known = self._parts(points)
-        kernel = self._kernel(self._theta, [_squared(part, part) for part in self._known])
-        self._lower = cholesky(kernel + math.exp(self._theta[-1]) * np.eye(len(points)), lower=True)
+        self._lower = _factor(self._theta, [_squared(part, part) for part in self._known])
         half = solve_triangular(self._lower, self._standard(values), lower=True)
         self._variance = float(half @ half) / len(points)
         self._solved = solve_triangular(self._lower.T, half, lower=False)
@@ -69,9 +68,7 @@ class GaussianProcess:
     def predict(self, points: Floats) -> tuple[Floats, Floats]:
         """Return mean and standard deviation of the noiseless values of points, each of shape (number,)."""
         parts = self._parts(points)
-        kernel = self._kernel(
-            self._theta, [_squared(part, known) for part, known in zip(parts, self._known, strict=True)]
-        )
+        kernel = _kernel(self._theta, [_squared(part, known) for part, known in zip(parts, self._known, strict=True)])
         explained = solve_triangular(self._lower, kernel.T, lower=True)
         variance = self._variance * np.maximum(1 - np.sum(explained**2, axis=0), 0.0)
         mean: Floats = self._level + self._spread * (kernel @ self._solved)
@@ -92,21 +89,29 @@ class GaussianProcess:
         rest = np.delete(standard, grouped, axis=1)
         return [rest, *(standard[:, group] for group in self._groups)]
 
-    def _kernel(self, theta: Floats, distances: list[Floats]) -> Floats:
-        weighted = np.tensordot(np.exp(theta[:-1]), np.array(distances), axes=1)
-        root = np.sqrt(5 * weighted)
-        kernel: Floats = (1 + root + root**2 / 3) * np.exp(-root)
-        return kernel
 
-    def _likelihood(self, theta: Floats, distances: list[Floats], target: Floats) -> float:
-        """Return the logarithm of likelihood and prior, but for a constant; the scale is the most likely one."""
-        kernel = self._kernel(theta, distances)
-        lower = cholesky(kernel + math.exp(theta[-1]) * np.eye(len(target)), lower=True)
-        half = solve_triangular(lower, target, lower=True)
-        variance = max(float(half @ half) / len(target), 1e-12)
-        start = np.array([*[FIRST_WEIGHT] * (len(theta) - 1), FIRST_NOISE])
-        prior = -0.5 * float(np.sum((theta - start) ** 2))
-        return -0.5 * len(target) * math.log(variance) - float(np.sum(np.log(np.diag(lower)))) + prior
+def _likelihood(theta: Floats, distances: list[Floats], target: Floats) -> float:
+    """Return the logarithm of likelihood and prior, but for a constant; the scale is the most likely one."""
+    lower = _factor(theta, distances)
+    half = solve_triangular(lower, target, lower=True)
+    variance = max(float(half @ half) / len(target), 1e-12)
+    start = np.array([*[FIRST_WEIGHT] * (len(theta) - 1), FIRST_NOISE])
+    prior = -0.5 * float(np.sum((theta - start) ** 2))
+    return -0.5 * len(target) * math.log(variance) - float(np.sum(np.log(np.diag(lower)))) + prior
+
+
+def _factor(theta: Floats, distances: list[Floats]) -> Floats:
+    """Return the lower Cholesky factor of the kernel of points with themselves, noise included."""
+    kernel = _kernel(theta, distances)
+    lower: Floats = cholesky(kernel + math.exp(theta[-1]) * np.eye(len(kernel)), lower=True)
+    return lower
+
+
+def _kernel(theta: Floats, distances: list[Floats]) -> Floats:
+    weighted = np.tensordot(np.exp(theta[:-1]), np.array(distances), axes=1)
+    root = np.sqrt(5 * weighted)
+    kernel: Floats = (1 + root + root**2 / 3) * np.exp(-root)
+    return kernel
 
 
 def _squared(points: Floats, others: Floats) -> Floats:

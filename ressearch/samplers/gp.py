@@ -135,10 +135,11 @@ class _Gp(Sampler):
             born = crossed(self._task.space, pair, self._random)
             return mutated(self._task.space, born, self._random) if self._random.random() < 0.5 else born
 
-        self._await(NUM_DRAWN if self._waiting else NUM_FIRST, self._drawn)
-        self._await(NUM_CHILDREN, child)
+        self._gather(NUM_DRAWN if self._waiting else NUM_FIRST, self._drawn)
+        self._gather(NUM_CHILDREN, child)
 
-    def _await(self, wanted: int, propose: Callable[[], Params]) -> None:
+    def _gather(self, wanted: int, propose: Callable[[], Params]) -> None:
+        """Let so many proposals wait that are networks within the limits, but for those that are known."""
         for _ in range(MAX_TRIES * wanted):
             try:
                 candidate = self._task.candidate(propose())
@@ -169,7 +170,7 @@ class _Gp(Sampler):
         return np.array(np.maximum(scores, middle - FLOOR * (scores.max() - middle)))
 
     def _improvements(self, scores: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-        """Return by how much each point is expected to exceed the best prediction of a trained one, and its own."""
+        """Return each point's expected improvement on the best prediction of a trained one, and its own prediction."""
         from scipy.special import ndtr
 
         known, kept = np.array(self._vectors), _fitted(scores, MAX_FITTED)

@@ -29,8 +29,8 @@ def test_more_accuracy_is_better_and_less_of_anything_else() -> None:
     assert OBJECTIVES.keys() >= EXPECTED.keys()
 
 
-def test_what_a_file_leaves_out_means_what_it_always_meant() -> None:
-    """Another default would make another experiment of every file that relies on it."""
+def test_what_a_file_leaves_out_has_these_values() -> None:
+    """Another default makes another experiment of every file that relies on it: the changelog must say so."""
     terms = parse_experiment("version: 1\narchitecture: {stages: 1, depth: 1, width: 16}", "space.yaml").terms()
     expected = {
         "recipe.epochs": 6,

@@ -1,12 +1,14 @@
 """Spaces of every kind, and trials as a search tells them to its sampler."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
 from ressearch.experiment import Experiment
 from ressearch.experiment.loader import parse_experiment
+from ressearch.space import Candidate
 from ressearch.store.record import TrialRecord
 
 CONDITIONAL = """\
@@ -69,5 +71,16 @@ def ended() -> Callable[..., TrialRecord]:
         if values["state"] == "failed":
             values["measures"] = None
         return TrialRecord(number=number, params=params, **values)
+
+    return make
+
+
+@pytest.fixture
+def trained(ended: Callable[..., TrialRecord]) -> Callable[..., TrialRecord]:
+    """Return a trial of a candidate, with its costs, that has ended with an accuracy."""
+
+    def make(number: int, candidate: Candidate, accuracy: float, **fields: Any) -> TrialRecord:
+        counted = {"candidate_id": candidate.id, **asdict(candidate.cost)}
+        return ended(number, candidate.params, accuracy, **counted, **fields)
 
     return make

@@ -201,21 +201,14 @@ def by_lr(candidate: Candidate) -> float:
     return 0.9 - 0.2 * abs(math.log10(lr) + 1)
 
 
-def counted(candidate: Candidate) -> dict[str, Any]:
-    """Return what a record says of its network."""
-    cost = candidate.cost
-    numbers = {"num_params": cost.num_params, "num_macs": cost.num_macs, "num_activations": cost.num_activations}
-    return {"candidate_id": candidate.id, **numbers}
-
-
-def mean_of_later(experiment: Experiment, seed: int, ended: Ended, count: int) -> float:
+def mean_of_later(experiment: Experiment, seed: int, trained: Ended, count: int) -> float:
     source, values = CandidateSource(experiment, seed), []
     for number in range(count):
         candidate = source.propose()
         assert candidate is not None
         source.begin(number, candidate)
         values.append(by_lr(candidate))
-        source.tell(ended(number, candidate.params, values[-1], **counted(candidate)))
+        source.tell(trained(number, candidate, values[-1]))
     return sum(values[count // 2 :]) / (count - count // 2)
 
 
@@ -224,13 +217,13 @@ def mean_of_later(experiment: Experiment, seed: int, ended: Ended, count: int) -
     [("tpe", 50, 3), ("gp", 40, 3), ("nsga2", 120, 3), ("evolution", 100, 3)],
 )
 def test_those_that_learn_do_better_than_random_draws(
-    row: str, count: int, num_seeds: int, made: Made, ended: Ended
+    row: str, count: int, num_seeds: int, made: Made, trained: Ended
 ) -> None:
-    means = [mean_of_later(made("numeric", row), seed, ended, count) for seed in range(num_seeds)]
+    means = [mean_of_later(made("numeric", row), seed, trained, count) for seed in range(num_seeds)]
     assert sum(means) / num_seeds > 0.7 + 0.04  # random draws are one power of ten off on average
 
 
-def later_of_two_sessions(experiment: Experiment, ended: Ended, count: int) -> float:
+def later_of_two_sessions(experiment: Experiment, trained: Ended, count: int) -> float:
     """Return how accurate and small the later trials are, where those that many others beat are stopped early."""
     found: list[TrialRecord] = []
     for session in range(2):
@@ -245,7 +238,7 @@ def later_of_two_sessions(experiment: Experiment, ended: Ended, count: int) -> f
             better = sum(all(a >= b for a, b in zip(told(one), point, strict=True)) for one in found)
             fields: dict[str, Any] = {"state": "pruned" if better > len(found) / 16 else "complete"}
             measures = {"val_accuracy": accuracy, "num_params": size}
-            found.append(ended(number, candidate.params, accuracy, measures=measures, **counted(candidate), **fields))
+            found.append(trained(number, candidate, accuracy, measures=measures, **fields))
             source.tell(found[-1])
     assert {one.state for one in found} == {"complete", "pruned"}
     later = [told(one) for one in found[count // 2 :]]
@@ -261,10 +254,10 @@ def told(record: TrialRecord) -> tuple[float, float]:
     ("row", "count"), [("tpe", 80), ("nsga2, population_size: 8", 160), ("evolution", 120), ("gp", 60)]
 )
 def test_those_that_learn_do_so_with_several_objectives_stopped_trials_and_a_second_session(
-    row: str, count: int, made: Made, ended: Ended
+    row: str, count: int, made: Made, trained: Ended
 ) -> None:
     means = [
-        sum(later_of_two_sessions(made("numeric", name, seed=seed, more=SEVERAL), ended, count) for seed in range(3))
+        sum(later_of_two_sessions(made("numeric", name, seed=seed, more=SEVERAL), trained, count) for seed in range(3))
         / 3
         for name in (row, "random")
     ]
