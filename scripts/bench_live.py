@@ -6,13 +6,14 @@ DIRECTORY has CIFAR-10 as train.parquet. Searches see its first 15,000 images; w
 10,000 of these for 10 epochs at 32 pixels, with fresh seeds, and tested on the 35,000 others. `stock` is Ray Tune with
 OptunaSearch and ASHAScheduler as they come, around our training: what it gets is the same space, recipe and images.
 Pairs take turns in who comes first. The baselines are trained with four learning rates. The same command carries on
-where it was ended; no search is left out.
+where it was ended (a search that was interrupted begins anew); no search is left out.
 """
 
 import argparse
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -86,6 +87,8 @@ def _searched(side: str, space: Path, work: Path, seed: int, minutes: float) -> 
     """Return the winner of a search, which runs in a process of its own unless its result is there."""
     result = work / f"{side}-{seed}.json"
     if not result.exists():
+        for begun in (work / f"{side}-{seed}", work / "ray" / f"{side}-{seed}"):
+            shutil.rmtree(begun, ignore_errors=True)
         code = f"import runpy; runpy.run_path({__file__!r})['_search_{side}']"
         call = f"{code}({str(space)!r}, {str(work)!r}, {seed}, {minutes})"
         subprocess.run([sys.executable, "-c", call], check=True, stdout=sys.stderr)
@@ -170,12 +173,13 @@ def _keep(place: Path, architecture: Architecture, recipe: Recipe, told: Mapping
 
 def _judged(winners: Mapping[str, Mapping[str, Any]], work: Path, seeds: int) -> dict[str, list[float]]:
     """Return the test accuracies of every network, one per seed; two trainings at a time."""
-    jobs = [(name, seed) for name in winners for seed in range(1, seeds + 1)]
+    jobs = [(name, seed) for seed in range(1, seeds + 1) for name in winners]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         found = pool.map(_judge, [winners[name] for name, _ in jobs], [seed for _, seed in jobs], [work] * len(jobs))
         accuracies: dict[str, list[float]] = {name: [] for name in winners}
         for (name, _), accuracy in zip(jobs, found, strict=True):
             accuracies[name].append(accuracy)
+            print(f"{name}, seed {len(accuracies[name])}: {accuracy:.4f}", file=sys.stderr, flush=True)
     return accuracies
 
 

@@ -1,7 +1,7 @@
 """Bayesian optimisation over encoded networks, with a Gaussian process."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ressearch.arch import InfeasibleError
 from ressearch.ranking import Directions, Point, oriented
-from ressearch.samplers.sampler import STARTUP_TRIALS, Params, Sampler, SamplerSettings, Task
+from ressearch.samplers.sampler import Params, Sampler, SamplerSettings, Task
 from ressearch.space import Candidate, random_choose
 from ressearch.space.encoding import Encoding
 from ressearch.space.mutation import crossed, mutated
@@ -20,6 +20,8 @@ from ressearch.store.record import INFRASTRUCTURE, TrialRecord
 if TYPE_CHECKING:
     from ressearch.samplers.gaussian_process import GaussianProcess
 
+NUM_STARTUP, NUM_SCREENED = 6, 10
+"""Trials before the process chooses, and random draws of which each of them is the largest."""
 NUM_PARENTS = 8
 """Trials, the best ones, that have children."""
 NUM_FIRST, NUM_DRAWN, NUM_CHILDREN = 128, 8, 32
@@ -30,8 +32,9 @@ MAX_TRIES = 4
 """Points drawn for each candidate that is wanted, since some are no network or outside the limits."""
 MAX_FITTED, MAX_TUNED = 500, 200
 """Trials that the process is fitted to, and that its weights are found from: of more, the best third and the latest."""
-FLOOR = 3
-"""A score counts as no worse than so many times as far below the median as the best one is above it."""
+FLOOR = 1
+"""A score counts as no worse than so many times as far below the median as the best one is above it: how bad a network
+is, and how high a rate it diverges at, says little of where the best one is, and would set the scale of the others."""
 
 Floats = NDArray[np.float64]
 
@@ -42,8 +45,10 @@ class Gp(SamplerSettings):
 
     The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
     enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted
-    of it. It chooses among random draws and children of the best trials; the first trials are random draws and
-    mutations of the baselines. With several objectives each proposal weighs them anew, at random.
+    of it. It chooses among random draws and children of the best trials. Each of the first trials is the largest of a
+    few random draws, since the size of a network says something before anything is trained; where an earlier study is
+    known, every other one is a mutation of its best. With several objectives each proposal weighs them anew, at
+    random, and the first trials are plain random draws.
 
     Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Ginsbourger et al. 2010,
     doi:10.1007/978-3-642-10701-6_6 (running trials); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
@@ -83,10 +88,8 @@ class _Gp(Sampler):
     def ask(self) -> Params | None:
         if self._random.random() < self._random_share:
             return self._drawn()
-        if len(self._records) < STARTUP_TRIALS:
-            parents = self._task.parents
-            is_near = parents and self._random.random() < 0.5
-            return mutated(self._task.space, self._random.choice(parents), self._random) if is_near else self._drawn()
+        if len(self._records) < NUM_STARTUP:
+            return self._first()
         scores = self._scores()
         self._refill(scores)
         if not self._waiting:
@@ -126,6 +129,17 @@ class _Gp(Sampler):
     def _drawn(self) -> Params:
         return self._task.space.draw(self._draw)
 
+    def _first(self) -> Params | None:
+        """Return a point to begin with: a mutation of one that is known to be good, or a large network."""
+        parents = self._task.parents
+        if parents and self._random.random() < 0.5:
+            return mutated(self._task.space, self._random.choice(parents), self._random)
+        if self._task.objectives != ("val_accuracy",):
+            return self._drawn()
+        fresh = (candidate for candidate in self._feasible(NUM_SCREENED, self._drawn) if candidate.id not in self._seen)
+        largest = max(fresh, key=lambda candidate: candidate.cost.num_params * candidate.cost.num_macs, default=None)
+        return largest and largest.params
+
     def _refill(self, scores: Floats) -> None:
         """Let random draws and children of the best trials wait."""
         parents = [self._records[index].params for index in np.argsort(-scores, kind="stable")[:NUM_PARENTS]]
@@ -139,15 +153,20 @@ class _Gp(Sampler):
         self._gather(NUM_CHILDREN, child)
 
     def _gather(self, wanted: int, propose: Callable[[], Params]) -> None:
-        """Let so many proposals wait that are networks within the limits, but for those that are known."""
+        """Let so many proposals wait, but for those that are known."""
+        for candidate in self._feasible(wanted, propose):
+            if candidate.id not in self._seen and candidate.id not in self._waiting:
+                self._waiting[candidate.id] = candidate, self._encoding.vector(candidate.params, candidate.cost)
+
+    def _feasible(self, wanted: int, propose: Callable[[], Params]) -> Iterator[Candidate]:
+        """Yield so many proposals that are networks within the limits; fewer where most are not."""
         for _ in range(MAX_TRIES * wanted):
             try:
                 candidate = self._task.candidate(propose())
             except InfeasibleError:
                 continue
+            yield candidate
             wanted -= 1
-            if candidate.id not in self._seen and candidate.id not in self._waiting:
-                self._waiting[candidate.id] = candidate, self._encoding.vector(candidate.params, candidate.cost)
             if not wanted:
                 return
 

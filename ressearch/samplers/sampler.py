@@ -21,7 +21,7 @@ class Task:
 
     objectives: names, as in a record's measures; directions: what is better of each.
     candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
-    parents: points that are known to be good, such as baselines in the space or the best of an earlier study.
+    parents: points that are known to be good: the best of an earlier study.
     """
 
     space: Space

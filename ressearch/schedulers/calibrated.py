@@ -42,7 +42,7 @@ class Calibrated(SchedulerSettings):
     doi:10.1037/0021-9010.85.1.112 (restricted range, case 2).
     """
 
-    num_full: int = 10
+    num_full: int = 6
     """Complete trials before the first one is stopped."""
 
     least_correlation: float = 0.5

@@ -8,7 +8,6 @@ from ressearch.arch import Cost, InfeasibleError
 from ressearch.experiment import Experiment
 from ressearch.experiment.objectives import directions_of
 from ressearch.samplers import Task
-from ressearch.search.priors import baseline_points
 from ressearch.search.restore import restated
 from ressearch.space import Candidate, Value, random_choose
 from ressearch.store.record import TrialRecord
@@ -53,7 +52,7 @@ class CandidateSource:
             objectives=objectives,
             directions=directions,
             seed=seed,
-            parents=(*baseline_points(experiment), *experiment.session.parents),
+            parents=experiment.session.parents,
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)

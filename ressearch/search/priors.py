@@ -1,4 +1,4 @@
-"""Points that are known to be good before a search begins: its baselines, and the best of an earlier study."""
+"""Points that are known to be good before a search begins: the best of an earlier study."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,11 +14,6 @@ from ressearch.store.study_record import StudyRecord
 
 NUM_BEST = 8
 """Trials of an earlier study that are taken over."""
-
-
-def baseline_points(experiment: Experiment) -> list[Params]:
-    """Return the baselines that are points of the space."""
-    return [params for name in experiment.session.baselines if (params := experiment.baseline(name).params)]
 
 
 def with_prior(experiment: Experiment, study: StudyRecord) -> Experiment:

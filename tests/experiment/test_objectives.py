@@ -52,7 +52,7 @@ def test_what_a_file_leaves_out_has_these_values() -> None:
         "sampler.name": "gp",
         "sampler.random_share": 0.1,
         "scheduler.name": "calibrated",
-        "scheduler.num_full": 10,
+        "scheduler.num_full": 6,
         "scheduler.least_correlation": 0.5,
         "scheduler.reduction_factor": 3,
         "seed": 0,

@@ -13,7 +13,7 @@ from ressearch.experiment.loader import parse_experiment
 from ressearch.search.candidates import CandidateSource
 from ressearch.search.contract import Progress, TrialResult, TrialSpec
 from ressearch.search.local_backend import run_in_process
-from ressearch.search.priors import baseline_points, best_points, with_prior
+from ressearch.search.priors import best_points, with_prior
 from ressearch.search.session import run_session
 from ressearch.store.files import StudyError
 from ressearch.training.loop import EpochResult
@@ -89,30 +89,19 @@ def differences(params: Any, parents: list[Any]) -> int:
     return min(sum(params.get(name) != value for name, value in parent.items()) for parent in parents)
 
 
-def test_gp_begins_near_baselines_and_never_without_chance(search_scripted: Callable[..., Any]) -> None:
-    more = "baselines: [resnet-8]"
-    fitting = text("gp", deepest=2, widths="[16, 32]", more=more).replace("width: [8,", "width: [16,")
-    fitting = fitting.replace("stages: 2", "stages: 3").replace("[16, {choice", "[16, 32, {choice")
-    fitting = fitting.replace("[16, 32]}]", "[48, 64]}]").replace("stem_width: 8", "stem_width: 16")
-    here = parse_experiment(HEAD + fitting, "x")
-    parents = baseline_points(here)
-    assert len(parents) == 1
-    assert parents[0]["depth"] == 1
-    trials = search_scripted(fitting, deep_is_good, trials=10)
-    moved = [differences(trial.params, [dict(parents[0])]) for trial in trials[1:]]
-    assert sum(number <= 2 for number in moved) >= 4
-    assert max(moved) > 2
-
-
 def test_a_search_begins_near_a_prior(earlier: Path) -> None:
     here = experiment(sampler="gp")
     prior = best_points(ressearch.open_study(earlier), here)
+    searched = with_prior(here, ressearch.open_study(earlier))
+    assert searched.session.parents == tuple(prior)
 
-    def distances(searched: Experiment) -> list[int]:
-        source = CandidateSource(searched, 0)
-        return [differences(candidate.params, prior) for _ in range(9) if (candidate := source.propose())]
+    def num_near(begun: Experiment) -> int:
+        """Proposals of several searches that are one change away."""
+        sources = [CandidateSource(begun, seed) for seed in range(10)]
+        points = [candidate.params for source in sources for _ in range(4) if (candidate := source.propose())]
+        return sum(differences(point, prior) == 1 for point in points)
 
-    assert sum(distances(with_prior(here, ressearch.open_study(earlier)))) < sum(distances(here))
+    assert num_near(searched) > num_near(here) + 8
 
 
 def test_a_prior_that_misleads_is_outgrown(earlier: Path, tmp_path: Path) -> None:
