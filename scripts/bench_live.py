@@ -31,6 +31,7 @@ import ressearch
 from ressearch.arch import Architecture, architecture_id, cost, named, plan
 from ressearch.experiment import Experiment, load_experiment
 from ressearch.noise import Paired
+from ressearch.space import Space
 from ressearch.store.distributions import suggested
 from ressearch.store.record import best_of
 from ressearch.training.recipe import Recipe
@@ -89,9 +90,10 @@ def _searched(side: str, space: Path, work: Path, seed: int, minutes: float) -> 
     if not result.exists():
         for begun in (work / f"{side}-{seed}", work / "ray" / f"{side}-{seed}"):
             shutil.rmtree(begun, ignore_errors=True)
-        code = f"import runpy; runpy.run_path({__file__!r})['_search_{side}']"
-        call = f"{code}({str(space)!r}, {str(work)!r}, {seed}, {minutes})"
-        subprocess.run([sys.executable, "-c", call], check=True, stdout=sys.stderr)
+        call = f"import bench_live; bench_live._search_{side}({str(space)!r}, {str(work)!r}, {seed}, {minutes})"
+        paths = os.pathsep.join((str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+        environment = {**os.environ, "PYTHONPATH": paths}  # for Ray's workers, too
+        subprocess.run([sys.executable, "-c", call], check=True, stdout=sys.stderr, env=environment)
     winner: dict[str, Any] = json.loads(result.read_text())
     return winner
 
@@ -122,13 +124,7 @@ def _search_stock(space: str, work: str, seed: int, minutes: float) -> None:
     from ressearch.training.data import prepare
 
     images = prepare(experiment.images, seed=seed)
-    drawn = experiment.space.draw
-    search = OptunaSearch(
-        lambda trial: dict(drawn(lambda name, domain: suggested(trial, name, domain))),
-        metric="accuracy",
-        mode="max",
-        seed=seed,
-    )
+    search = OptunaSearch(partial(_suggested, space=experiment.space), metric="accuracy", mode="max", seed=seed)
     tuner = tune.Tuner(
         tune.with_resources(partial(_train_stock, experiment=experiment, images=images, seed=seed), {"cpu": 1}),
         tune_config=tune.TuneConfig(
@@ -145,6 +141,10 @@ def _search_stock(space: str, work: str, seed: int, minutes: float) -> None:
     candidate = experiment.candidate(best.config or {})
     told = {"trials": len(results), "errors": results.num_errors, "score": (best.metrics or {})["accuracy"]}
     _keep(Path(work) / f"stock-{seed}", candidate.architecture, experiment.recipe_of(candidate), told)
+
+
+def _suggested(trial: Any, *, space: Space) -> dict[str, Any]:
+    return dict(space.draw(lambda name, domain: suggested(trial, name, domain)))
 
 
 def _train_stock(config: Mapping[str, Any], *, experiment: Experiment, images: Any, seed: int) -> None:
