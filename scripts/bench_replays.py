@@ -14,22 +14,22 @@ from pathlib import Path
 
 from rivals import RIVALS
 
-from ressearch.experiment.loader import parse_sampler, parse_scheduler
 from ressearch.replays.replaying import Replayed, Setting
 from ressearch.replays.tournament import held
 from ressearch.report.plain_tables import findings_markdown
 from ressearch.report.replay_findings import replay_findings
 from ressearch.report.replays_live import progress
 
-
-def ours(sampler: str, scheduler: str, repeat_share: float) -> Setting:
-    """Return a setting of ours."""
-    return Setting(
-        name=f"{sampler}, {scheduler}, repeats {repeat_share:g}",
-        sampler=parse_sampler(sampler),
-        scheduler=parse_scheduler(scheduler),
-        repeat_share=repeat_share,
-    )
+OURS = (
+    ("random", "none", 0.0),
+    ("tpe", "asha", 0.2),
+    ("gp", "calibrated", 0.1),  # the defaults; then each of them replaced
+    ("gp", "calibrated", 0.0),
+    ("gp", "none", 0.1),
+    ("tpe", "calibrated", 0.1),
+    ("evolution", "calibrated", 0.1),
+)
+"""Sampler, scheduler, and the share that repeats the best."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -48,13 +48,7 @@ def main(arguments: Sequence[str]) -> None:
             print(f"{rival.name} is left out: {rival.install}", file=sys.stderr)
     contestants: list[Replayed] = [
         *(rival for rival in rivals if rival.is_installed),
-        ours("random", "none", 0.0),
-        ours("tpe", "asha", 0.2),
-        ours("gp", "calibrated", 0.1),  # the defaults; then each of them replaced
-        ours("gp", "calibrated", 0.0),
-        ours("gp", "none", 0.1),
-        ours("tpe", "calibrated", 0.1),
-        ours("evolution", "calibrated", 0.1),
+        *(Setting.parse(sampler, scheduler, repeat_share=share) for sampler, scheduler, share in OURS),
     ]
     with progress() as tell:
         found = held(

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from ressearch.arch.axes import Axis, axes_of, axis, parsed, plain, settle_fields, short_repr, unread
 from ressearch.arch.initialisation import InitRule
@@ -33,6 +33,9 @@ class InfeasibleError(ValueError):
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
         self.rule = rule
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, str]]:
+        return type(self), (self.rule, str(self))  # an error's own way out of a process forgets the rule
 
 
 def _required() -> Any:

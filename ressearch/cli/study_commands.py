@@ -204,8 +204,8 @@ def replay(
     with progress() as tell:
         found = verbs.replay(
             table,
-            samplers=sampler or ["gp"],
-            schedulers=scheduler or ["calibrated"],
+            samplers=sampler or [],
+            schedulers=scheduler or [],
             repeat_shares=repeat_share or [],
             recipe_trials=recipe_trials or [0],
             hours=hours,

@@ -10,8 +10,8 @@ from typing import Any
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.experiment.terms import Change, changes
 from ressearch.images import ImageShape
-from ressearch.samplers import SAMPLERS, Gp, SamplerSettings
-from ressearch.schedulers import SCHEDULERS, Calibrated, SchedulerSettings
+from ressearch.samplers import DEFAULT_SAMPLER, SAMPLERS, SamplerSettings
+from ressearch.schedulers import DEFAULT_SCHEDULER, SCHEDULERS, SchedulerSettings
 from ressearch.space import Candidate, Space, Value
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
@@ -153,8 +153,8 @@ class Experiment:
     images: Source = field(default_factory=Source)
     recipe: Recipe = field(default_factory=Recipe)
     objectives: tuple[str, ...] = ("val_accuracy",)
-    sampler: SamplerSettings = field(default_factory=Gp)
-    scheduler: SchedulerSettings = field(default_factory=Calibrated)
+    sampler: SamplerSettings = field(default_factory=SAMPLERS[DEFAULT_SAMPLER])
+    scheduler: SchedulerSettings = field(default_factory=SCHEDULERS[DEFAULT_SCHEDULER])
     recipe_tuning: RecipeTuning = field(default_factory=RecipeTuning)
     seed: int = 0
     session: Session = field(default_factory=Session)
@@ -202,15 +202,10 @@ class Experiment:
         values: dict[str, Any] = dict(candidate.recipe_values)
         return replace(self.recipe, **values) if values else self.recipe
 
-    def misfits(self, trials: int | None = None) -> dict[str, str]:
-        """Return why sampler or scheduler cannot serve this experiment, by section; empty if all fits.
-
-        Args:
-            trials: Finished trials in the end; the budget's if None.
-        """
-        target = trials or self.session.budget.trials
+    def misfits(self) -> dict[str, str]:
+        """Return why sampler or scheduler cannot serve this experiment, by section; empty if all fits."""
         found = {
-            "sampler": self.sampler.misfit(self.space, self.objectives, target),
+            "sampler": self.sampler.misfit(self.space, self.objectives),
             "scheduler": self.scheduler.misfit(self.recipe.epochs),
         }
         return {section: reason for section, reason in found.items() if reason}

@@ -8,8 +8,8 @@ from ressearch.arch import named
 from ressearch.experiment.experiment import Budget, Experiment, Origin, RecipeTuning, Resources, Session, name_in
 from ressearch.experiment.objectives import OBJECTIVES
 from ressearch.images import ImageShape
-from ressearch.samplers import SAMPLERS, SamplerSettings
-from ressearch.schedulers import SCHEDULERS, SchedulerSettings
+from ressearch.samplers import DEFAULT_SAMPLER, SAMPLERS, SamplerSettings
+from ressearch.schedulers import DEFAULT_SCHEDULER, SCHEDULERS, SchedulerSettings
 from ressearch.space.architecture_section import architecture_section
 from ressearch.space.limits import Limits
 from ressearch.space.sections import recipe_section, section
@@ -84,7 +84,7 @@ def _parsed(text: str, path: str) -> Experiment:
         recipe_tuning=section(items.get("recipe_tuning"), RecipeTuning),
         objectives=_objectives(items.get("objectives")),
         sampler=sampler,
-        scheduler=_row(items.get("scheduler"), SCHEDULERS, "calibrated"),
+        scheduler=_row(items.get("scheduler"), SCHEDULERS, DEFAULT_SCHEDULER),
         seed=seed,
         session=Session(
             resources=section(items.get("resources"), Resources),
@@ -104,17 +104,13 @@ def without_root(text: str) -> str:
     return text[: root.node.start_mark.index] + '"."' + text[root.node.end_mark.index :]
 
 
-def check_fit(experiment: Experiment, trials: int | None = None) -> None:
+def check_fit(experiment: Experiment) -> None:
     """Check that sampler and scheduler can serve the experiment.
-
-    Args:
-        experiment: The experiment.
-        trials: Finished trials in the end; the budget's if None.
 
     Raises:
         SpaceError: With the reason, at the line of the sampler or the scheduler.
     """
-    for name, reason in experiment.misfits(trials).items():
+    for name, reason in experiment.misfits().items():
         first_word = reason.partition(" ")[0]
         rows, settings = (SAMPLERS, experiment.sampler) if name == "sampler" else (SCHEDULERS, experiment.scheduler)
         if first_word in vars(settings):
@@ -195,7 +191,7 @@ def _seeded(entry: Entry | None) -> tuple[int, Any]:
         seed = entry.items["seed"].scalar(int)
         if not 0 <= seed < 2**32:
             raise entry.items["seed"].error(f"0 <= seed < 2**32 must hold, got {seed}")
-    return seed, _row(entry, SAMPLERS, "gp", also=("seed",))
+    return seed, _row(entry, SAMPLERS, DEFAULT_SAMPLER, also=("seed",))
 
 
 def _row(entry: Entry | None, rows: Mapping[str, type[T]], default: str, *, also: tuple[str, ...] = ()) -> T:
@@ -212,12 +208,12 @@ def parse_sampler(text: str) -> SamplerSettings:
     Raises:
         SpaceError: If there is none of this name, or an option is wrong.
     """
-    return _row(_named(text, "sampler"), SAMPLERS, "gp")
+    return _row(_named(text, "sampler"), SAMPLERS, DEFAULT_SAMPLER)
 
 
 def parse_scheduler(text: str) -> SchedulerSettings:
     """Read a scheduler, as `parse_sampler` does."""
-    return _row(_named(text, "scheduler"), SCHEDULERS, "calibrated")
+    return _row(_named(text, "scheduler"), SCHEDULERS, DEFAULT_SCHEDULER)
 
 
 def _named(text: str, what: str) -> Entry:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ressearch.experiment import Budget, Experiment, RecipeTuning
+from ressearch.experiment.loader import parse_sampler, parse_scheduler
 from ressearch.experiment.objectives import directions_of
 from ressearch.replays.memory_store import MemoryStore
 from ressearch.replays.oracle import Curve, Oracle
@@ -66,6 +67,28 @@ class Setting:
     scheduler: SchedulerSettings
     repeat_share: float | None = None
     recipe_trials: int = 0
+
+    @classmethod
+    def parse(
+        cls, sampler: str, scheduler: str, *, repeat_share: float | None = None, recipe_trials: int = 0
+    ) -> "Setting":
+        """Return the setting of a sampler and a scheduler as a YAML file or a command names them.
+
+        Raises:
+            SpaceError: If there is none of this name, or an option is wrong.
+        """
+        parts = [sampler, scheduler]
+        if repeat_share is not None:
+            parts.append(f"repeats {repeat_share:g}")
+        if recipe_trials:
+            parts.append(f"recipe trials {recipe_trials}")
+        return cls(
+            name=", ".join(parts),
+            sampler=parse_sampler(sampler),
+            scheduler=parse_scheduler(scheduler),
+            repeat_share=repeat_share,
+            recipe_trials=recipe_trials,
+        )
 
     def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
         """Search once with all that a real search has but workers and a store."""

@@ -89,10 +89,8 @@ def _table(columns: tuple[str, ...], rows: Any) -> Table:
 def _abilities(row: type[SamplerSettings]) -> str:
     """Say what a sampler does not serve."""
     lacks = {
-        "conditional parameters": not row.handles_conditions,
         "continuous parameters": not row.handles_continuous,
         "several objectives": not row.handles_objectives,
-        f"more than {row.max_trials} trials": row.max_trials is not None,
         "learning from stopped trials": row.learns and not row.learns_from_stopped,
     }
     return ", ".join(name for name, is_lacking in lacks.items() if is_lacking)

@@ -17,8 +17,10 @@ SAMPLERS: dict[str, type[SamplerSettings]] = {
     "grid": Grid,
 }
 """Every sampler by its YAML name."""
+DEFAULT_SAMPLER = "gp"
 
 __all__ = [
+    "DEFAULT_SAMPLER",
     "SAMPLERS",
     "Evolution",
     "Gp",

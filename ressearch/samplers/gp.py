@@ -14,7 +14,7 @@ from ressearch.ranking import Directions, Point, oriented
 from ressearch.samplers.sampler import Params, Sampler, SamplerSettings, Task
 from ressearch.space import Candidate, random_choose
 from ressearch.space.encoding import Encoding
-from ressearch.space.mutation import crossed, mutated
+from ressearch.space.mutation import crossed, jittered, mutated
 from ressearch.store.record import INFRASTRUCTURE, TrialRecord
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class _Gp(Sampler):
         parents = self._task.parents
         if parents and self._random.random() < 0.5:
             return mutated(self._task.space, self._random.choice(parents), self._random)
-        if self._task.objectives != ("val_accuracy",):
+        if len(self._task.objectives) > 1:
             return self._drawn()
         fresh = (candidate for candidate in self._feasible(NUM_SCREENED, self._drawn) if candidate.id not in self._seen)
         largest = max(fresh, key=lambda candidate: candidate.cost.num_params * candidate.cost.num_macs, default=None)
@@ -147,7 +147,9 @@ class _Gp(Sampler):
         def child() -> Params:
             pair = self._random.choices(parents, k=2)
             born = crossed(self._task.space, pair, self._random)
-            return mutated(self._task.space, born, self._random) if self._random.random() < 0.5 else born
+            if self._random.random() < 0.5:
+                born = mutated(self._task.space, born, self._random)
+            return jittered(self._task.space, born, self._random)
 
         self._gather(NUM_DRAWN if self._waiting else NUM_FIRST, self._drawn)
         self._gather(NUM_CHILDREN, child)

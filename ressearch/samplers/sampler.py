@@ -75,28 +75,19 @@ class SamplerSettings(ABC):
     """Whether it proposes by the results of earlier trials."""
     learns_from_stopped: ClassVar[bool] = False
     """Whether trials that the scheduler stops early teach it anything."""
-    handles_conditions: ClassVar[bool] = True
-    """Whether it serves spaces with parameters that exist under a condition only."""
     handles_continuous: ClassVar[bool] = True
     """Whether it serves parameters without a step."""
     handles_objectives: ClassVar[bool] = True
     """Whether it serves several objectives."""
     starts_near_parents: ClassVar[bool] = False
     """Whether it begins near points that are known to be good, see `Task.parents`."""
-    max_trials: ClassVar[int | None] = None
-    """Trials beyond which it is too slow to be of use."""
 
-    def misfit(self, space: Space, objectives: Sequence[str], trials: int | None) -> str | None:
+    def misfit(self, space: Space, objectives: Sequence[str]) -> str | None:
         """Return why this sampler cannot serve such a study, None if it can."""
-        conditional = [parameter.name for parameter in space.parameters if parameter.when]
-        if conditional and not self.handles_conditions:
-            return f"cannot serve conditional parameters such as {conditional[0]}"
         if space.continuous and not self.handles_continuous:
             return f"needs a finite space, got continuous {', '.join(space.continuous)}; give a step or a choice"
         if len(objectives) > 1 and not self.handles_objectives:
             return f"serves one objective, got {', '.join(objectives)}"
-        if self.max_trials is not None and trials is not None and trials > self.max_trials:
-            return f"serves up to {self.max_trials} trials, got {trials}: each proposal takes too long beyond"
         return None
 
     @abstractmethod

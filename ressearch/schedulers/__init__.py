@@ -15,8 +15,10 @@ SCHEDULERS: dict[str, type[SchedulerSettings]] = {
     "none": NoStopping,
 }
 """Every scheduler by its YAML name."""
+DEFAULT_SCHEDULER = "calibrated"
 
 __all__ = [
+    "DEFAULT_SCHEDULER",
     "SCHEDULERS",
     "Asha",
     "Calibrated",

@@ -117,7 +117,7 @@ def run_session(
         ValueError: If the images cannot be used, or nobody says when to end.
     """
     budget = _budget(experiment, Budget(trials=trials).overridden(budget or Budget()))
-    check_fit(experiment, budget.trials)
+    check_fit(experiment)
     check_feasible(experiment)
     store = TrialStore(directory)
     with store.lease():

@@ -7,7 +7,7 @@ from random import Random
 from ressearch.space.domains import Choice, Domain, FloatRange, IntRange, Value, random_choose
 from ressearch.space.space import Space
 
-SPREAD = 0.2
+SPREAD, SMALL_SPREAD = 0.2, 0.05
 """Standard deviation of a step in an int or a float range, as a share of the range, in the logarithm under log."""
 MAX_TRIES = 100
 """Steps drawn until one leads to another value; after that, another value is drawn uniformly."""
@@ -51,12 +51,28 @@ def crossed(space: Space, parents: Sequence[Mapping[str, Value]], rng: Random) -
     return space.draw(choose)
 
 
+def jittered(space: Space, params: Mapping[str, Value], rng: Random) -> dict[str, Value]:
+    """Return a point whose continuous parameters are each a small step away from those of another one.
+
+    What a trial has shown of a number holds for the numbers beside it, too: nothing speaks for a copy.
+    """
+
+    def choose(name: str, domain: Domain) -> Value:
+        value = params[name]
+        if isinstance(domain, FloatRange) and domain.step is None:
+            moved = _stepped(domain, float(value), rng, SMALL_SPREAD)
+            return value if moved is None else moved
+        return value
+
+    return space.draw(choose)
+
+
 def another(domain: Domain, value: Value, rng: Random) -> Value:
     """Return another value of a domain of two or more: any of a choice, a near one of a range."""
     if isinstance(domain, Choice):
         return rng.choice([other for other in domain.values if other != domain.member(value)])
     for _ in range(MAX_TRIES):
-        if (moved := _stepped(domain, float(value), rng)) is not None and moved != value:
+        if (moved := _stepped(domain, float(value), rng, SPREAD)) is not None and moved != value:
             return moved
     draw = random_choose(rng)
     while (drawn := draw("", domain)) == value:
@@ -64,13 +80,13 @@ def another(domain: Domain, value: Value, rng: Random) -> Value:
     return drawn
 
 
-def _stepped(domain: IntRange | FloatRange, value: float, rng: Random) -> int | float | None:
+def _stepped(domain: IntRange | FloatRange, value: float, rng: Random, spread: float) -> int | float | None:
     """Return where a normal step leads to, None if that is outside the range."""
     low, high = float(domain.low), float(domain.high)
     if domain.log:
-        moved = math.exp(math.log(value) + rng.gauss(0, SPREAD) * math.log(high / low))
+        moved = math.exp(math.log(value) + rng.gauss(0, spread) * math.log(high / low))
     else:
-        moved = value + rng.gauss(0, SPREAD) * (high - low)
+        moved = value + rng.gauss(0, spread) * (high - low)
     if not low <= moved <= high:
         return None
     if domain.step is None:

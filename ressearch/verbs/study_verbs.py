@@ -172,17 +172,24 @@ def record(
     Raises:
         SpaceError: If the experiment is wrong.
         StudyError: If the study is in use, damaged, or of another experiment.
-        ValueError: If a number is too small, the file has another ending than .parquet, or images cannot be used.
+        ValueError: If a number is too small, the file has another ending than .parquet or is not this study's, or
+            images cannot be used.
     """
     from ressearch.search.backends import backend_named
     from ressearch.search.recording import record_study
     from ressearch.search.retraining import unobserved as unobserved_repeats
     from ressearch.search.session import unobserved
+    from ressearch.store.files import is_study
     from ressearch.store.table import table_of, write_table
 
     path = Path(table)
     if path.suffix != ".parquet":
         raise ValueError(f"{path}: the table is a Parquet file, say {path.with_suffix('.parquet')}")
+    if path.exists() and not is_study(path.with_suffix("")):
+        raise ValueError(
+            f"{path}: is there already, without the study {path.with_suffix('')} to carry on; a new table needs "
+            "another name"
+        )
     study = record_study(
         loaded(experiment),
         path.with_suffix(""),
@@ -203,8 +210,8 @@ def record(
 def replay(
     table: str | Path,
     *,
-    samplers: "Sequence[str]" = ("gp",),
-    schedulers: "Sequence[str]" = ("calibrated",),
+    samplers: "Sequence[str]" = (),
+    schedulers: "Sequence[str]" = (),
     repeat_shares: "Sequence[float]" = (),
     recipe_trials: "Sequence[int]" = (0,),
     hours: float = 1.0,
@@ -219,7 +226,7 @@ def replay(
 
     Args:
         table: Of `record`, or the Parquet form of NAS-Bench-Macro.
-        samplers: Names, or YAML mappings such as `{name: gp, random_share: 0.2}`.
+        samplers: Names, or YAML mappings such as `{name: gp, random_share: 0.2}`; the default one if empty.
         schedulers: Likewise.
         repeat_shares: Shares of the epochs that train the best networks again; the default's if empty.
         recipe_trials: Numbers of trials that tune the recipe before the search, 0 for none.
@@ -234,29 +241,19 @@ def replay(
         TableError: If the table cannot be read, or says too little of networks between the recorded ones.
         ValueError: If a number is too small.
     """
-    from ressearch.experiment.loader import parse_sampler, parse_scheduler
     from ressearch.replays.replaying import Setting
     from ressearch.replays.tournament import held
+    from ressearch.samplers import DEFAULT_SAMPLER
+    from ressearch.schedulers import DEFAULT_SCHEDULER
 
     for name, value in (("hours", hours), ("repeats", repeats), ("workers", workers)):
         if value <= 0:
             raise ValueError(f"{name} > 0 must hold, got {value:g}")
     settings = [
-        Setting(
-            name=", ".join(
-                [
-                    sampler,
-                    scheduler,
-                    *([] if share is None else [f"repeats {share:g}"]),
-                    *([f"recipe trials {stage}"] if stage else []),
-                ]
-            ),
-            sampler=parse_sampler(sampler),
-            scheduler=parse_scheduler(scheduler),
-            repeat_share=share,
-            recipe_trials=stage,
+        Setting.parse(sampler, scheduler, repeat_share=share, recipe_trials=stage)
+        for sampler, scheduler, share, stage in product(
+            samplers or (DEFAULT_SAMPLER,), schedulers or (DEFAULT_SCHEDULER,), repeat_shares or (None,), recipe_trials
         )
-        for sampler, scheduler, share, stage in product(samplers, schedulers, repeat_shares or (None,), recipe_trials)
     ]
     return held(Path(table), settings, hours=hours, repeats=repeats, workers=workers, seed=seed, tell=tell)
 

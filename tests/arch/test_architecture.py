@@ -247,6 +247,8 @@ def test_valid_values_that_make_no_network(values: dict[str, Any], rule: str, me
     with pytest.raises(InfeasibleError, match=re.escape(message)) as caught:
         plan(one_stage(**values), in_channels=3, num_classes=10)
     assert caught.value.rule == rule
+    kept = pickle.loads(pickle.dumps(caught.value))
+    assert (type(kept), kept.rule, str(kept)) == (InfeasibleError, rule, str(caught.value))
 
 
 def test_a_basic_branch_has_neither_ratio_nor_groups() -> None:

@@ -12,7 +12,6 @@ import pytest
 
 import ressearch
 from ressearch import verbs
-from ressearch.samplers import SAMPLERS
 
 Call = Callable[..., Any]
 VERBS = ("check", "run", "leaderboard", "train", "confirm", "audit", "export", "list", "show", "dashboard")
@@ -193,22 +192,6 @@ def test_a_run_without_a_number_of_trials_says_where_to_give_it(call: Call, spac
     ended = call("run", tmp_path / "space.yaml", "--study", tmp_path / "study", "--backend", "local")
     said = "--trials N, --hours H, --target ACCURACY or --patience N, or `budget: {trials: N}` in the file"
     assert ended == (1, "", f"ressearch: say when to end: {said}\n")
-    assert not (tmp_path / "study").exists()
-
-
-def test_a_sampler_that_does_not_fit_the_trials_is_told_with_its_line(
-    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SAMPLERS["random"], "max_trials", 300)
-    path = tmp_path / "space.yaml"
-    path.write_text(
-        "version: 1\n"
-        "architecture: {stages: 1, depth: {int: {low: 1, high: 9}}, width: {int: {low: 8, high: 64}}}\n"
-        "sampler: {name: random}\n"
-    )
-    ended = call("run", path, "--trials", 400, "--study", tmp_path / "study", "--backend", "local")
-    assert ended.code == 1
-    assert ended.err.startswith(f"ressearch: {path}:3: sampler.name: random serves up to 300 trials, got 400")
     assert not (tmp_path / "study").exists()
 
 

@@ -64,6 +64,15 @@ def test_record_needs_a_place_for_the_table_before_it_trains(name: str, call: Ca
     assert {entry.name for entry in there.iterdir()} == {"digits.yaml"}
 
 
+def test_a_table_whose_study_is_gone_is_not_overwritten(call: Call, there: Path) -> None:
+    (there / "table.parquet").write_bytes(b"hours of training")
+    ended = call("record", "digits.yaml", "-o", "table.parquet", *SIZES, "--backend", "local")
+    said = "table.parquet: is there already, without the study table to carry on; a new table needs another name"
+    assert ended == (1, "", f"ressearch: {said}\n")
+    assert (there / "table.parquet").read_bytes() == b"hours of training"
+    assert {entry.name for entry in there.iterdir()} == {"digits.yaml", "table.parquet"}
+
+
 def test_replay_prints_regret_and_factors_and_draws_a_picture(call: Call, macro: Path) -> None:
     settings = ("--sampler", "random", "--sampler", "{name: evolution, population_size: 8}", "--scheduler", "none")
     ended = call("replay", macro, *settings, "--hours", 0.5, "--repeats", 4, "--format", "md", "--picture", "a.html")

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
@@ -101,16 +101,6 @@ def test_what_works_less_well_is_noted(experiment: Experiment) -> None:
     assert several.notes() == ["sampler nsga2 learns nothing from the trials that asha stops early"]
     assert replace(several, scheduler=NoStopping()).notes() == []
     assert replace(several, sampler=RandomDraws()).notes() == []
-
-
-def test_what_is_asked_for_wins_over_the_budget_when_a_sampler_is_checked(experiment: Experiment) -> None:
-    class Slow(RandomDraws):
-        max_trials: ClassVar[int | None] = 300
-
-    slow = replace(experiment, sampler=Slow())
-    slow = replace(slow, session=replace(slow.session, budget=Budget(trials=300)))
-    assert slow.misfits() == slow.misfits(20) == {}
-    assert slow.misfits(301).keys() == {"sampler"}
 
 
 # Terms

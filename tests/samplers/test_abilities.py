@@ -17,10 +17,8 @@ Made = Callable[..., Experiment]
 class Humble(SamplerSettings):
     """Can do nothing."""
 
-    handles_conditions: ClassVar[bool] = False
     handles_continuous: ClassVar[bool] = False
     handles_objectives: ClassVar[bool] = False
-    max_trials: ClassVar[int | None] = 10
 
     def start(self, task: Task) -> Sampler:
         raise NotImplementedError
@@ -30,39 +28,27 @@ PLAIN = "  depth: {int: {low: 1, high: 3}}\n  width: [8, 16]\nrecipe: {epochs: 1
 
 
 @pytest.mark.parametrize(
-    ("space", "objectives", "trials", "reason"),
+    ("space", "objectives", "reason"),
     [
-        ("finite", 1, 5, "cannot serve conditional parameters such as cardinality"),
-        ("numeric", 1, 5, "needs a finite space, got continuous lr; give a step or a choice"),
-        (PLAIN, 2, 5, "serves one objective, got val_accuracy, seconds"),
-        (PLAIN, 1, 11, "serves up to 10 trials, got 11: each proposal takes too long beyond"),
-        (PLAIN, 1, 10, None),
-        (PLAIN, 1, None, None),
+        ("numeric", 1, "needs a finite space, got continuous lr; give a step or a choice"),
+        (PLAIN, 2, "serves one objective, got val_accuracy, seconds"),
+        (PLAIN, 1, None),
     ],
 )
 def test_what_a_row_cannot_do_is_refused_with_the_reason(
-    space: str, objectives: int, trials: int | None, reason: str | None, made: Made
+    space: str, objectives: int, reason: str | None, made: Made
 ) -> None:
-    assert Humble().misfit(made(space).space, ("val_accuracy", "seconds")[:objectives], trials) == reason
+    assert Humble().misfit(made(space).space, ("val_accuracy", "seconds")[:objectives]) == reason
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_abilities_are_what_misfit_goes_by(name: str, made: Made) -> None:
     row: Any = SAMPLERS[name]
     numeric, finite = made("numeric").space, made(PLAIN).space
-    conditional = made(
-        "  depth: {int: {low: 1, high: 3}}\n  transform: {choice: [basic, bottleneck]}\n"
-        "  width: [{int: {low: 8, high: 16, step: 4}}, {int: {low: 16, high: 24, step: 4}}]\n"
-        "  cardinality: {int: {low: 1, high: 4}, when: {transform: bottleneck}}\nrecipe: {epochs: 1}\n"
-    ).space
     one = ("val_accuracy",)
-    assert row().misfit(finite, one, None) is None
-    assert (row().misfit(numeric, one, None) is None) is row.handles_continuous
-    assert (row().misfit(conditional, one, None) is None) is row.handles_conditions
-    assert (row().misfit(finite, ("val_accuracy", "seconds"), None) is None) is row.handles_objectives
-    assert (row().misfit(finite, one, 10**6) is None) is (row.max_trials is None)
-    if row.max_trials is not None:
-        assert row().misfit(finite, one, row.max_trials) is None
+    assert row().misfit(finite, one) is None
+    assert (row().misfit(numeric, one) is None) is row.handles_continuous
+    assert (row().misfit(finite, ("val_accuracy", "seconds")) is None) is row.handles_objectives
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from ressearch.experiment.loader import parse_experiment
 from ressearch.space import Choice, Domain, FloatRange, IntRange, Space, random_choose
-from ressearch.space.mutation import another, crossed, mutated
+from ressearch.space.mutation import another, crossed, jittered, mutated
 
 SPACE = """\
 version: 1
@@ -43,6 +43,20 @@ def test_a_child_takes_each_parameter_from_a_parent_that_has_it(space: Space) ->
         from_both += child not in parents
     assert from_both > 100
     assert crossed(space, [parents[0], parents[0]], rng) == parents[0]
+
+
+def test_continuous_parameters_alone_take_a_small_step(space: Space) -> None:
+    rng = random.Random(0)
+    ratios = []
+    for _ in range(200):
+        point = space.draw(random_choose(rng))
+        moved = jittered(space, point, rng)
+        space._checked(moved)
+        assert {**moved, "lr": point["lr"]} == point
+        ratios.append(moved["lr"] / point["lr"])
+    assert sum(ratio == 1 for ratio in ratios) < 20  # where a step would lead out of the range
+    assert 1.1 < sorted(ratios)[160] < 1.4  # a twentieth of two decades is a factor of 1.26
+    assert sorted(ratios)[100] == pytest.approx(1, abs=0.1)
 
 
 def test_one_parameter_changes_and_what_depends_on_it(space: Space) -> None:
