@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ressearch.samplers.gaussian_process import GaussianProcess
 
 NUM_STARTUP, NUM_SCREENED = 6, 10
-"""Trials before the process chooses, and random draws of which each of them is the largest."""
+"""Trials before the process chooses, and random draws that each of them is chosen from."""
 NUM_PARENTS = 8
 """Trials, the best ones, that have children."""
 NUM_FIRST, NUM_DRAWN, NUM_CHILDREN = 128, 8, 32
@@ -45,10 +45,10 @@ class Gp(SamplerSettings):
 
     The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
     enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted
-    of it. It chooses among random draws and children of the best trials. Each of the first trials is the largest of a
-    few random draws, since the size of a network says something before anything is trained; where an earlier study is
-    known, every other one is a mutation of its best. With several objectives each proposal weighs them anew, at
-    random, and the first trials are plain random draws.
+    of it. It chooses among random draws and children of the best trials. Each of the first trials is the one of a few
+    random draws with most parameters and multiply-adds for its activations, since that says something of a network
+    before it is trained; where an earlier study is known, every other one is a mutation of its best. With several
+    objectives each proposal weighs them anew, at random, and the first trials are plain random draws.
 
     Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Ginsbourger et al. 2010,
     doi:10.1007/978-3-642-10701-6_6 (running trials); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
@@ -137,7 +137,7 @@ class _Gp(Sampler):
         if len(self._task.objectives) > 1:
             return self._drawn()
         fresh = (candidate for candidate in self._feasible(NUM_SCREENED, self._drawn) if candidate.id not in self._seen)
-        largest = max(fresh, key=lambda candidate: candidate.cost.num_params * candidate.cost.num_macs, default=None)
+        largest = max(fresh, key=_size, default=None)
         return largest and largest.params
 
     def _refill(self, scores: Floats) -> None:
@@ -209,6 +209,12 @@ class _Gp(Sampler):
         z = (mean - highest) / deviation
         density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
         return np.maximum(deviation * (z * ndtr(z) + density), 0.0), mean
+
+
+def _size(candidate: Candidate) -> float:
+    """Return how large a network is for its activations, which decide how long it trains."""
+    cost = candidate.cost
+    return cost.num_params * cost.num_macs / max(cost.num_activations, 1)
 
 
 def _fitted(scores: Floats, limit: int) -> NDArray[np.intp]:

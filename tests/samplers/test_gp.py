@@ -71,7 +71,7 @@ def drawn(searched: Experiment) -> list[int]:
 
 
 def size(candidate: Any) -> int:
-    return int(candidate.cost.num_params * candidate.cost.num_macs)
+    return int(candidate.cost.num_params * candidate.cost.num_macs / candidate.cost.num_activations)
 
 
 def test_the_first_trials_are_large(made: Made, trained: Ended) -> None:
