@@ -138,7 +138,7 @@ class _Gp(Sampler):
             return self._drawn()
         fresh = (candidate for candidate in self._feasible(NUM_SCREENED, self._drawn) if candidate.id not in self._seen)
         largest = max(fresh, key=_size, default=None)
-        return largest and largest.params
+        return largest.params if largest else None
 
     def _refill(self, scores: Floats) -> None:
         """Let random draws and children of the best trials wait."""
