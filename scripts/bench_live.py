@@ -91,7 +91,7 @@ def _searched(side: str, space: Path, work: Path, seed: int, minutes: float) -> 
         for begun in (work / f"{side}-{seed}", work / "ray" / f"{side}-{seed}"):
             shutil.rmtree(begun, ignore_errors=True)
         call = f"import bench_live; bench_live._search_{side}({str(space)!r}, {str(work)!r}, {seed}, {minutes})"
-        paths = os.pathsep.join((str(Path(__file__).parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)))
+        paths = os.pathsep.join(filter(None, (str(Path(__file__).parent), os.environ.get("PYTHONPATH"))))
         environment = {**os.environ, "PYTHONPATH": paths}  # for Ray's workers, too
         subprocess.run([sys.executable, "-c", call], check=True, stdout=sys.stderr, env=environment)
     winner: dict[str, Any] = json.loads(result.read_text())
