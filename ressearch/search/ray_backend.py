@@ -7,6 +7,7 @@ Importing this module loads Ray, after telling it to be quiet.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -107,6 +108,8 @@ def _driver(resources: Resources, do: TrialFunction) -> Iterator[tuple[Connectio
         ours.close()
         with suppress(subprocess.TimeoutExpired):
             guarded.communicate(timeout=ending.LIMIT)  # closes its input, which ends it
+        with suppress(ProcessLookupError, PermissionError):  # nothing is left, unless the warden was killed or hangs
+            os.killpg(guarded.pid, signal.SIGKILL)
 
 
 def _serve(connection: Connection, bridge: "Bridge", pid: int) -> str | None:

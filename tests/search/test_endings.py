@@ -159,7 +159,7 @@ def test_a_killed_run_leaves_no_process_and_no_folder(running: Run) -> None:
     running.leaves_nothing()
 
 
-def test_a_killed_driver_and_warden_leave_no_worker(running: Run) -> None:
+def test_a_killed_driver_and_warden_leave_no_process(running: Run) -> None:
     tree = descendants(running.process.pid)
     for pid in tree:
         with suppress(OSError):
@@ -168,7 +168,7 @@ def test_a_killed_driver_and_warden_leave_no_worker(running: Run) -> None:
     assert running.process.wait(timeout=60) == 1
     assert running.said.startswith("refused: Ray's ")  # its driver, or a process that the kernel has ended with it
     assert running.said.count("\n") == 1
-    _wait_until(lambda: not list(_marked(running.mark)), seconds=60)
+    _wait_until(lambda: not list(_marked(running.mark)), seconds=20)
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
