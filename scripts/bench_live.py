@@ -5,7 +5,7 @@
 DIRECTORY has CIFAR-10 as train.parquet. Searches see its first 15,000 images; winners and baselines are trained on
 10,000 of these for 10 epochs at 32 pixels, with fresh seeds, and tested on the 35,000 others. `stock` is Ray Tune with
 OptunaSearch and ASHAScheduler as they come, around our training: what it gets is the same space, recipe and images.
-Pairs take turns in who comes first. The baselines are trained with four learning rates. The same command carries on
+Pairs take turns in who comes first. The baselines are trained with several recipes. The same command carries on
 where it was ended (a search that was interrupted begins anew); no search is left out.
 """
 
@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, stdev
@@ -41,8 +42,12 @@ NUM_SEARCHED = 15_000
 """Images that searches see: the first ones."""
 NUM_JUDGED, EPOCHS = 10_000, 10
 """Images and epochs of the trainings that judge."""
-LEARNING_RATES = (0.05, 0.1, 0.2, 0.4)
-"""Of the baselines."""
+RECIPES = {
+    "untuned": [(128, 0.1)],
+    "with its best lr": [(128, 0.05), (128, 0.1), (128, 0.2), (128, 0.4)],
+    "with small batches": [(32, 0.1)],
+}
+"""Batch sizes and learning rates of the baselines; of several, the best one counts."""
 BASELINES = ("resnet-20", "preresnet-20")
 
 
@@ -66,10 +71,14 @@ def main() -> None:
                 winners[f"{side}-{pair}"] = _searched(side, options.space, work, pair, options.minutes)
     for name in BASELINES:
         base = load_experiment(options.space).recipe
-        for lr in LEARNING_RATES:
-            recipe = replace(base, lr=lr)
-            winners[f"{name}, lr {lr:g}"] = {"architecture": named(name).to_dict(), "recipe": asdict(recipe)}
+        for batch_size, lr in chain.from_iterable(RECIPES.values()):
+            recipe = replace(base, batch_size=batch_size, lr=lr)
+            winners[_baseline(name, batch_size, lr)] = {"architecture": named(name).to_dict(), "recipe": asdict(recipe)}
     _print(_judged(winners, work, options.seeds), winners, options)
+
+
+def _baseline(name: str, batch_size: int, lr: float) -> str:
+    return f"{name}, batch {batch_size}, lr {lr:g}"
 
 
 def _divide(data: Path, work: Path) -> None:
@@ -199,14 +208,15 @@ def _judge(winner: Mapping[str, Any], seed: int, work: Path) -> float:
 
 
 def _print(accuracies: Mapping[str, list[float]], winners: Mapping[str, Any], options: argparse.Namespace) -> None:
-    print(f"| network | params | MACs | lr | trials | mean | deviation over {options.seeds} seeds |")
-    print("|---|---|---|---|---|---|---|")
+    print(f"| network | params | MACs | batch | lr | trials | mean | deviation over {options.seeds} seeds |")
+    print("|---|---|---|---|---|---|---|---|")
     for name, values in accuracies.items():
         winner = winners[name]
         counted = cost(plan(Architecture.from_dict(winner["architecture"]), 3, 10), 32)
         deviation = stdev(values) if len(values) > 1 else math.nan
         print(
-            f"| {name} | {counted.num_params:,} | {counted.num_macs:,} | {winner['recipe']['lr']:.3g} | "
+            f"| {name} | {counted.num_params:,} | {counted.num_macs:,} | "
+            f"{winner['recipe']['batch_size']} | {winner['recipe']['lr']:.3g} | "
             f"{winner.get('trials', '')} | {fmean(values):.4f} | {deviation:.4f} |"
         )
     for line in _differences(accuracies, options.pairs):
@@ -216,11 +226,13 @@ def _print(accuracies: Mapping[str, list[float]], winners: Mapping[str, Any], op
 def _differences(accuracies: Mapping[str, list[float]], pairs: int) -> Iterator[str]:
     """Compare the searches pair by pair, and with the baselines."""
     mean = {name: fmean(values) for name, values in accuracies.items()}
-    best = {name: max(mean[f"{name}, lr {lr:g}"] for lr in LEARNING_RATES) for name in BASELINES}
     rivals = {
         "stock": [mean.get(f"stock-{pair}") for pair in range(pairs)],
-        **{f"{name} untuned": [mean[f"{name}, lr 0.1"]] * pairs for name in BASELINES},
-        **{f"{name} with its best lr": [best[name]] * pairs for name in BASELINES},
+        **{
+            f"{name} {how}": [max(mean[_baseline(name, *recipe)] for recipe in recipes)] * pairs
+            for name in BASELINES
+            for how, recipes in RECIPES.items()
+        },
     }
     for name, scores in rivals.items():
         found = [
