@@ -74,6 +74,11 @@ class GaussianProcess:
         mean: Floats = self._level + self._spread * (kernel @ self._solved)
         return mean, self._spread * np.sqrt(variance)
 
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one value around the noiseless one."""
+        return self._spread * math.sqrt(self._variance * math.exp(self._theta[-1]))
+
     def _scale_to(self, points: Floats, values: Floats) -> None:
         self._center, self._width = points.mean(axis=0), np.maximum(points.std(axis=0), MIN_WIDTH)
         self._level, self._spread = float(values.mean()), float(values.std()) + 1e-9

@@ -41,7 +41,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Gp(SamplerSettings):
-    """Train the network whose expected improvement is highest under a Gaussian process.
+    """Train the network whose augmented expected improvement is highest under a Gaussian process.
 
     The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped early
     enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted
@@ -50,7 +50,8 @@ class Gp(SamplerSettings):
     before it is trained; where an earlier study is known, every other one is a mutation of its best. With several
     objectives each proposal weighs them anew, at random, and the first trials are plain random draws.
 
-    Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Ginsbourger et al. 2010,
+    Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Huang et al. 2006,
+    doi:10.1007/s10898-005-2454-3 (augmented: for noisy scores); Ginsbourger et al. 2010,
     doi:10.1007/978-3-642-10701-6_6 (running trials); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
     """
 
@@ -191,7 +192,11 @@ class _Gp(Sampler):
         return np.array(np.maximum(scores, middle - FLOOR * (scores.max() - middle)))
 
     def _improvements(self, scores: Floats, vectors: Floats) -> tuple[Floats, Floats]:
-        """Return each point's expected improvement on the best prediction of a trained one, and its own prediction."""
+        """Return what is hoped of each point, and what is predicted of it.
+
+        That is its expected improvement on the best prediction of a trained point, times the share of its uncertainty
+        that is not the noise of one training: else the neighbours of a lucky trial would be trained again and again.
+        """
         from scipy.special import ndtr
 
         known, kept = np.array(self._vectors), _fitted(scores, MAX_FITTED)
@@ -208,7 +213,8 @@ class _Gp(Sampler):
         deviation = np.maximum(deviation, 1e-9)
         z = (mean - highest) / deviation
         density = np.exp(-0.5 * z**2) / math.sqrt(2 * math.pi)
-        return np.maximum(deviation * (z * ndtr(z) + density), 0.0), mean
+        improvement = np.maximum(deviation * (z * ndtr(z) + density), 0.0)
+        return improvement * (1 - self._process.noise / np.hypot(self._process.noise, deviation)), mean
 
 
 def _size(candidate: Candidate) -> float:

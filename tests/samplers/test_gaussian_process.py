@@ -56,6 +56,16 @@ def test_tuned_it_predicts_better() -> None:
     assert error(process) < before / 2
 
 
+@pytest.mark.parametrize("scale", [0.01, 1.0])
+def test_it_tells_noise_from_signal(scale: float) -> None:
+    points = drawn(150)
+    values = scale * (np.sin(6 * points[:, 2]) + np.random.default_rng(1).normal(0, 0.3, 150))
+    process = GaussianProcess([range(2, 3)])
+    process.tune(points, values)
+    process.fit(points, values)
+    assert process.noise == pytest.approx(0.3 * scale, rel=0.15)
+
+
 def test_it_is_surest_where_it_has_been() -> None:
     points = drawn(20)
     process = GaussianProcess([])

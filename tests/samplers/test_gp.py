@@ -1,6 +1,7 @@
 """What the Gaussian process is told, and what it chooses from."""
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
 from random import Random
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ressearch.arch import architecture_id
 from ressearch.experiment import Experiment
 from ressearch.samplers.gp import MAX_WAITING, Gp, predicted_points
 from ressearch.search.candidates import CandidateSource
@@ -146,6 +148,16 @@ def test_less_is_hoped_of_what_runs(made: Made, trained: Ended) -> None:
     beside = deepcopy(source._sampler)
     beside.begin(20, candidate.params)
     assert 0 < hoped(beside) < 0.9 * hoped(deepcopy(source._sampler))
+
+
+def test_noise_does_not_keep_it_at_one_network(made: Made, trained: Ended) -> None:
+    most = []
+    for seed in range(6):
+        noise = Random(seed)
+        _, found = session(made, trained, lambda _: noise.gauss(0.5, 0.02), 60)  # noqa: B023 - called at once
+        guided = Counter(architecture_id(candidate.architecture) for candidate, _ in found[20:])
+        most.append(guided.most_common(1)[0][1])
+    assert sum(most) < 6 * 10  # of 40 each; plain expected improvement: 6 * 13
 
 
 def test_what_waits_is_bounded(made: Made, trained: Ended) -> None:
