@@ -3,8 +3,9 @@
     python scripts/bench_replays.py TABLE.parquet --hours 1 --repeats 200
 
 What each rival is told, and of infeasible networks, is at the top of its file in `rivals`: all of them are the tools'
-own classes, driven by our simulated clock. Networks outside the limits cost no time; what is reported is the trial with
-the highest last accuracy. A rival that is not installed is left out.
+own classes, driven by our simulated clock. What is reported is the trial with the highest last accuracy. Ray starts a
+process for every trial, one outside the limits included, and is charged for it; the others are not. A rival that is not
+installed is left out.
 """
 
 import argparse

@@ -31,13 +31,17 @@ class Rival(Protocol):
 class RivalWork:
     """A search by a rival behind our contract of work.
 
-    A network outside the limits costs no time. What is reported is the trial with the highest last accuracy, of those
-    that are at an end or paused.
+    What is reported is the trial with the highest last accuracy, of those that are at an end or paused.
+
+    Attributes:
+        candidates: The networks within the limits, by their trials' numbers.
+        num_refused: Those outside the limits that the rival proposed before each of them.
     """
 
     def __init__(self, rival: Rival, oracle: Oracle, clock: Clock, *, seconds: float, seed: int) -> None:
         self.resources, self.num_workers = Resources(), 0
         self.candidates: list[Candidate] = []
+        self.num_refused: list[int] = []
         self.steps: list[Step] = []
         self._rival, self._oracle, self._clock, self._seconds, self._seed = rival, oracle, clock, seconds, seed
         self._names: list[str] = []
@@ -46,6 +50,7 @@ class RivalWork:
 
     def next_trial(self) -> TrialSpec | None:
         """Ask until a network is feasible, or a paused one is to go on."""
+        num_refused = 0
         while self._clock.seconds < self._seconds:
             name, params = self._rival.suggest()
             if name in self._names:
@@ -54,9 +59,11 @@ class RivalWork:
                 candidate = self._oracle.experiment.candidate(params)
             except InfeasibleError:
                 self._rival.refuse(name)
+                num_refused += 1
                 continue
             self._names.append(name)
             self.candidates.append(candidate)
+            self.num_refused.append(num_refused)
             return self._spec(len(self.candidates) - 1)
         return None
 
