@@ -1,6 +1,7 @@
 """Optuna's samplers behind our contract."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from optuna.samplers import BaseSampler
@@ -51,7 +52,7 @@ class OptunaSampler(Sampler):
         if self._num_learned < self._num_startup:
             return None
         trial = self._asked = self._study.ask()
-        return self._task.space.draw(lambda name, domain: suggested(trial, name, domain))
+        return self._task.space.draw(partial(suggested, trial))
 
     def refuse(self, *, is_duplicate: bool) -> None:
         """Tell Optuna; a duplicate of a good candidate is no reason to avoid its region."""

@@ -1,6 +1,7 @@
 """Ray Tune's OptunaSearch and ASHAScheduler as they come; an infeasible network is told to the search as an error."""
 
 from collections.abc import Mapping
+from functools import partial
 from types import SimpleNamespace
 
 from ray.tune.schedulers import ASHAScheduler
@@ -19,7 +20,7 @@ class Adapter:
         space, self._epochs = experiment.space, experiment.recipe.epochs
         self._num_asked = 0
         self._search = OptunaSearch(
-            lambda trial: dict(space.draw(lambda name, domain: suggested(trial, name, domain))),
+            lambda trial: dict(space.draw(partial(suggested, trial))),
             metric="accuracy",
             mode="max",
             seed=seed,
