@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from ressearch.arch import Cost
 from ressearch.ranking import Direction
 from ressearch.space import Candidate, Space, Value
 from ressearch.store.record import TrialRecord
@@ -22,6 +23,7 @@ class Task:
     objectives: names, as in a record's measures; directions: what is better of each.
     candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
     parents: points that are known to be good: the best of an earlier study.
+    seconds: predicts how long a network would train; None while nobody knows, or where time is not what is short.
     """
 
     space: Space
@@ -30,6 +32,7 @@ class Task:
     directions: tuple[Direction, ...]
     seed: int
     parents: tuple[Params, ...] = ()
+    seconds: Callable[[Cost], float | None] = lambda _: None
 
 
 class Sampler(ABC):

@@ -29,6 +29,7 @@ class CandidateSource:
         experiment: What is searched.
         seed: Of the proposals.
         too_long: Returns the rule that refuses a network for this, empty if none does.
+        seconds: Predicts for the sampler how long a network would train, None if it is not to ask.
 
     Attributes:
         refused: Number of refused candidates by rule.
@@ -40,6 +41,7 @@ class CandidateSource:
         seed: int,
         *,
         too_long: Callable[[Cost], str] = lambda _: "",
+        seconds: Callable[[Cost], float | None] = lambda _: None,
     ) -> None:
         objectives = experiment.objectives
         directions = tuple(directions_of(objectives).values())
@@ -53,6 +55,7 @@ class CandidateSource:
             directions=directions,
             seed=seed,
             parents=experiment.session.parents,
+            seconds=seconds,
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)

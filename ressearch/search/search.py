@@ -161,6 +161,11 @@ class Search:
         message = f"over_time: {record.seconds:.3g} s up to {length}, and seconds_per_trial is {limit:g}"
         return failed("over_time", message)
 
+    def _seconds(self, cost: Cost) -> float | None:
+        """Predict how long a network would train, if that is what uses up the budget."""
+        budget = self.allowance.budget
+        return self._forecast.seconds(cost) if budget.hours is not None or budget.trials is None else None
+
     def _too_long(self, cost: Cost) -> str:
         """Return the rule that refuses a network which is predicted to train too long, empty if none does."""
         limits = {
@@ -215,7 +220,7 @@ class Search:
     def _source(self) -> CandidateSource:
         """Return where candidates come from, which knows all trials so far."""
         seed = trial_seed(self._experiment.seed, -1 - len(self.ledger.records))
-        source = CandidateSource(self._experiment, seed, too_long=self._too_long)
+        source = CandidateSource(self._experiment, seed, too_long=self._too_long, seconds=self._seconds)
         source.restore(self.ledger.records.values())
         return source
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ressearch.arch import architecture_id
+from ressearch.arch import Cost, architecture_id
 from ressearch.experiment import Experiment
 from ressearch.samplers.gp import MAX_WAITING, Gp, predicted_points
 from ressearch.search.candidates import CandidateSource
@@ -42,8 +42,15 @@ def test_without_complete_trials_stopped_ones_are_what_they_are(ended: Ended) ->
     assert predicted_points([curved(ended, 0, [0.1], state="pruned")], {"val_accuracy": "maximize"}) == [(0.1,)]
 
 
-def session(made: Made, trained: Ended, score: Callable[[Any], float], count: int, space: str = "conditional") -> Any:
-    source = CandidateSource(made(space, "gp"), 0)
+def session(
+    made: Made,
+    trained: Ended,
+    score: Callable[[Any], float],
+    count: int,
+    space: str = "conditional",
+    seconds: Callable[[Cost], float | None] = lambda _: None,
+) -> Any:
+    source = CandidateSource(made(space, "gp"), 0, seconds=seconds)
     found = []
     for number in range(count):
         candidate = source.propose()
@@ -88,6 +95,21 @@ def test_with_several_objectives_the_first_trials_are_of_every_size(made: Made, 
     sizes = sorted(drawn(searched))
     found = [candidate for _ in range(6) if (candidate := source.propose())]
     assert min(map(size, found)) < sizes[50]
+
+
+def test_where_seconds_are_known_it_gains_as_much_in_fewer(made: Made, trained: Ended) -> None:
+    """The network makes no difference, so that a small one tells as much of the rate as a large one."""
+
+    def score(candidate: Any) -> float:
+        return 0.9 - 0.2 * abs(math.log10(candidate.recipe_values["lr"]) + 1)
+
+    macs, worst = [], []
+    for seconds in (lambda _: None, lambda cost: cost.num_macs):
+        _, found = session(made, trained, score, 30, "numeric", seconds)
+        macs.append(sum(candidate.cost.num_macs for candidate, _ in found[6:]))
+        worst.append(max(value for _, value in found))
+    assert macs[1] < 0.85 * macs[0]
+    assert min(worst) > 0.88
 
 
 def test_failures_and_numbers_off_the_scale_hide_nothing(made: Made, trained: Ended) -> None:

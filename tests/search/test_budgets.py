@@ -10,6 +10,8 @@ import optuna
 import pytest
 
 from ressearch.experiment import Budget, Resources, load_experiment
+from ressearch.samplers import Sampler, Task
+from ressearch.samplers.gp import Gp
 from ressearch.search import session
 from ressearch.search.allowance import Allowance
 from ressearch.search.contract import Backend, Progress, TrialFunction, TrialResult, TrialSpec, Work
@@ -95,6 +97,29 @@ def test_the_same_call_does_nothing_and_more_time_goes_on_with_the_same_seed(
     repeated = next(trial for trial in trials_of(path) if trial.retry_of == before[-1].number)
     assert (repeated.seed, repeated.state) == (before[-1].seed, "complete")
     assert clock.now > 3600
+
+
+@pytest.mark.parametrize(
+    ("budget", "is_told"),
+    [({"trials": 12}, False), ({"trials": 12, "hours": 9.0}, True), ({"patience": 12}, True)],
+    ids=["trials", "hours", "patience"],
+)
+def test_the_sampler_is_told_of_seconds_where_trials_alone_do_not_end_the_search(
+    budget: dict[str, Any], is_told: bool, write_space: WriteSpace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[Task] = []
+
+    def start(settings: Gp, task: Task) -> Sampler:
+        tasks.append(task)
+        return begin(settings, task)
+
+    begin = Gp.start
+    monkeypatch.setattr(Gp, "start", start)
+    path = write_space(sampler="gp")
+    run(path, pace(lambda _: 2.0), **budget)
+    (task,), costs = tasks, [trial.cost for trial in trials_of(path)]
+    predicted = [task.seconds(cost) for cost in costs]
+    assert predicted == ([pytest.approx(8.0)] * len(costs) if is_told else [None] * len(costs))
 
 
 def test_time_that_a_killed_driver_used_is_used(
