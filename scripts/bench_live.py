@@ -119,8 +119,10 @@ def _search_ours(space: str, work: str, seed: int, minutes: float) -> None:
     outcome = ressearch.run(experiment, hours=minutes / 60, study=directory)
     study = ressearch.open_study(directory)
     best = best_of(study.trials, study.directions)
-    assert best is not None
-    told = {"trials": outcome.num_finished, "seconds": outcome.seconds, "score": best.val_accuracy}
+    assert best
+    assert best.score
+    trained = sum(trial.seconds for trial in study.trials)
+    told = {"trials": outcome.num_finished, "trained": trained, "score": best.score.value}
     _keep(directory, best.build_architecture(), best.build_recipe(), told)
 
 
@@ -148,12 +150,18 @@ def _search_stock(space: str, work: str, seed: int, minutes: float) -> None:
     results = tuner.fit()
     best = results.get_best_result(metric="accuracy", mode="max")
     candidate = experiment.candidate(best.config or {})
-    told = {"trials": len(results), "errors": results.num_errors, "score": (best.metrics or {})["accuracy"]}
+    trained = sum((result.metrics or {}).get("time_total_s", 0.0) for result in results)
+    told = {
+        "trials": len(results),
+        "errors": results.num_errors,
+        "trained": trained,
+        "score": (best.metrics or {})["accuracy"],
+    }
     _keep(Path(work) / f"stock-{seed}", candidate.architecture, experiment.recipe_of(candidate), told)
 
 
 def _suggested(trial: Any, *, space: Space) -> dict[str, Any]:
-    return dict(space.draw(lambda name, domain: suggested(trial, name, domain)))
+    return dict(space.draw(partial(suggested, trial)))
 
 
 def _train_stock(config: Mapping[str, Any], *, experiment: Experiment, images: Any, seed: int) -> None:
@@ -208,16 +216,20 @@ def _judge(winner: Mapping[str, Any], seed: int, work: Path) -> float:
 
 
 def _print(accuracies: Mapping[str, list[float]], winners: Mapping[str, Any], options: argparse.Namespace) -> None:
-    print(f"| network | params | MACs | batch | lr | trials | mean | deviation over {options.seeds} seeds |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "| network | params | MACs | batch | lr | trials | seconds of workers in trainings | mean | "
+        f"deviation over {options.seeds} seeds |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name, values in accuracies.items():
         winner = winners[name]
+        trained = round(winner["trained"]) if "trained" in winner else ""
         counted = cost(plan(Architecture.from_dict(winner["architecture"]), 3, 10), 32)
         deviation = stdev(values) if len(values) > 1 else math.nan
         print(
             f"| {name} | {counted.num_params:,} | {counted.num_macs:,} | "
             f"{winner['recipe']['batch_size']} | {winner['recipe']['lr']:.3g} | "
-            f"{winner.get('trials', '')} | {fmean(values):.4f} | {deviation:.4f} |"
+            f"{winner.get('trials', '')} | {trained} | {fmean(values):.4f} | {deviation:.4f} |"
         )
     for line in _differences(accuracies, options.pairs):
         print(line)

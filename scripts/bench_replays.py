@@ -10,27 +10,70 @@ installed is left out.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
+from random import Random
 
 from rivals import RIVALS
 
-from ressearch.replays.replaying import Replayed, Setting
+from ressearch.arch import InfeasibleError
+from ressearch.experiment import Experiment
+from ressearch.replays.oracle import Oracle
+from ressearch.replays.replaying import Replay, Replayed, Setting
 from ressearch.replays.tournament import held
 from ressearch.report.plain_tables import findings_markdown
 from ressearch.report.replay_findings import replay_findings
 from ressearch.report.replays_live import progress
+from ressearch.search.priors import NUM_BEST
+from ressearch.space import Candidate, random_choose
 
+DEFAULTS = Setting.parse("gp", "calibrated", repeat_share=0.1)
 OURS = (
-    ("random", "none", 0.0),
-    ("tpe", "asha", 0.2),
-    ("gp", "calibrated", 0.1),  # the defaults; then each of them replaced
-    ("gp", "calibrated", 0.0),
-    ("gp", "none", 0.1),
-    ("tpe", "calibrated", 0.1),
-    ("evolution", "calibrated", 0.1),
+    Setting.parse("random", "none", repeat_share=0.0),
+    Setting.parse("tpe", "asha", repeat_share=0.2),
+    DEFAULTS,  # then each part of them replaced, or one added
+    Setting.parse("gp", "calibrated", repeat_share=0.0),
+    Setting.parse("gp", "none", repeat_share=0.1),
+    Setting.parse("tpe", "calibrated", repeat_share=0.1),
+    Setting.parse("evolution", "calibrated", repeat_share=0.1),
+    Setting.parse("gp", "calibrated", repeat_share=0.1, recipe_trials=12),
 )
-"""Sampler, scheduler, and the share that repeats the best."""
+NUM_EARLIER = 40
+"""Random networks of the earlier study that a search with a prior begins near."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Primed:
+    """The defaults, begun near the best networks of an earlier study, or near its worst ones, as if it misled."""
+
+    misleads: bool
+
+    @property
+    def name(self) -> str:
+        """What a table of results calls it."""
+        return f"{DEFAULTS.name}, a prior{' that misleads' if self.misleads else ''}"
+
+    def replay(self, oracle: Oracle, *, seconds: float, num_workers: int, seed: int) -> Replay:
+        """Search once; the earlier study costs nothing."""
+        experiment = oracle.experiment
+        earlier = islice(_feasible(experiment, Random(f"an earlier study of {seed}")), NUM_EARLIER)
+        scored = [(oracle.curve(candidate, seed)[-1].val_accuracy, candidate.params) for candidate in earlier]
+        scored.sort(key=lambda one: one[0], reverse=not self.misleads)
+        parents = tuple(params for _, params in scored[:NUM_BEST])
+        begun = copy(oracle)
+        begun.experiment = replace(experiment, session=replace(experiment.session, parents=parents))
+        return DEFAULTS.replay(begun, seconds=seconds, num_workers=num_workers, seed=seed)
+
+
+def _feasible(experiment: Experiment, random: Random) -> Iterator[Candidate]:
+    while True:
+        try:
+            yield experiment.candidate(experiment.space.draw(random_choose(random)))
+        except InfeasibleError:
+            continue
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -49,7 +92,8 @@ def main(arguments: Sequence[str]) -> None:
             print(f"{rival.name} is left out: {rival.install}", file=sys.stderr)
     contestants: list[Replayed] = [
         *(rival for rival in rivals if rival.is_installed),
-        *(Setting.parse(sampler, scheduler, repeat_share=share) for sampler, scheduler, share in OURS),
+        *OURS,
+        *(Primed(misleads=misleads) for misleads in (False, True)),
     ]
     with progress() as tell:
         found = held(

@@ -1,11 +1,13 @@
-"""Which short training ranks networks as a long one does? Rank correlations with the longest audit of a study.
+"""Which short training ranks networks as a long one does? Rank correlations with trainings that are already done.
 
-    ressearch audit STUDY --sample 16 --epochs 8 --subset 24000     # the long one
+    ressearch audit STUDY --sample 16 --epochs 8 --subset 24000     # the long ones
     python scripts/proxy_signal.py trials/STUDY --work WORK 16:12000:4 16:24000:2 16:24000:2:0.95
 
-Each proxy is RESOLUTION:IMAGES:EPOCHS, or with the decay of an average of the weights at the end. The audited networks
-are trained with it, each with its own recipe and one seed, and read after every epoch. Trainings that are in WORK are
-not done again.
+    python scripts/bench_live.py SPACE --data DIRECTORY --work LIVE     # or those that judge winners and baselines
+    python scripts/proxy_signal.py LIVE --work WORK 16:8000:2:0.95 16:12000:4:0.95
+
+Each proxy is RESOLUTION:IMAGES:EPOCHS, or with the decay of an average of the weights at the end. Each network is
+trained with it once, with its own recipe, and read after every epoch. Trainings that are in WORK are not done again.
 """
 
 import argparse
@@ -14,58 +16,91 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+import yaml
+
+from ressearch.arch import Architecture
+from ressearch.packaging import read_description
 from ressearch.search.agreement import Resamples
 from ressearch.search.continuation import kept_source
-from ressearch.store.record import TrialRecord
 from ressearch.store.study_record import StudyRecord, open_study
 from ressearch.training.recipe import Recipe
 from ressearch.training.source import Source
 
 SEED = 11
-"""Of the trainings; the study's own and the audit's have others."""
+"""Of the trainings; the study's own and the long ones have others."""
 Curve = Mapping[str, Any]
 """Accuracies of a training, and its seconds."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """A network, and the accuracy of its long trainings. In a study it has another one from the search."""
+
+    architecture: Architecture
+    recipe: Recipe
+    accuracy: float
+    searched: float | None = None
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", type=Path)
+    parser.add_argument("long", type=Path, help="an audited study, or a directory of bench_live.py")
     parser.add_argument("proxies", nargs="+")
     parser.add_argument("--work", type=Path, required=True, help="directory of results")
     options = parser.parse_args()
-    study = open_study(options.study)
-    long = _longest(study)
-    trials = {trial.number: trial for trial in study.trials if trial.number in long}
-    curves = _trained(options.proxies, trials, kept_source(options.study), options.work)
-    resamples = Resamples(len(trials), seed=0)
-    target = [long[number].val_accuracy or 0.0 for number in trials]
+    if (options.long / "trained").is_dir():
+        known, source = _judged(options.long / "trained"), Source(name="parquet", root=options.long / "searched")
+        source = replace(source, val_images=3000, test_images=0)
+    else:
+        known, source = _audited(open_study(options.long)), kept_source(options.long)
+    curves = _trained(options.proxies, known, source, options.work)
+    resamples = Resamples(len(known), seed=0)
+    target = [one.accuracy for one in known.values()]
     print("| proxy | read after epoch | Kendall's tau | 95 % interval | mean seconds up to there |")
     print("|---|---|---|---|---|")
-    own = [trial.val_accuracy or 0.0 for trial in trials.values()]
-    print(f"| the study's own | | {_cells(resamples, own, target)} | |")
+    if own := [one.searched for one in known.values() if one.searched is not None]:
+        print(f"| the study's own | | {_cells(resamples, own, target)} | |")
     for proxy in options.proxies:
-        found = [curves[proxy, number] for number in trials]
+        found = [curves[proxy, name] for name in known]
         for epoch in range(1, len(found[0]["accuracies"]) + 1):
             read = [curve["accuracies"][epoch - 1] for curve in found]
             seconds = fmean(curve["seconds"] for curve in found) * epoch / len(found[0]["accuracies"])
             print(f"| {proxy} | {epoch} | {_cells(resamples, read, target)} | {seconds:.0f} |")
 
 
-def _longest(study: StudyRecord) -> dict[int, TrialRecord]:
-    """Return the trainings of the longest audit, by the trials that they repeat."""
-    complete = [record for record in study.audits if record.state == "complete" and record.trial_of is not None]
+def _audited(study: StudyRecord) -> dict[str, Known]:
+    """Return the networks of the longest audit, by the numbers of their trials."""
+    complete = [record for record in study.audits if record.state == "complete"]
     length = max(record.epochs * (record.num_images or 0) for record in complete)
+    long = {record.trial_of: record for record in complete if record.epochs * (record.num_images or 0) == length}
     return {
-        record.trial_of: record
-        for record in complete
-        if record.epochs * (record.num_images or 0) == length and record.trial_of is not None
+        str(trial.number): Known(
+            architecture=trial.build_architecture(),
+            recipe=trial.build_recipe(),
+            accuracy=long[trial.number].val_accuracy or 0.0,
+            searched=trial.val_accuracy or 0.0,
+        )
+        for trial in study.trials
+        if trial.number in long
     }
+
+
+def _judged(trained: Path) -> dict[str, Known]:
+    """Return the networks that were judged, with the mean test accuracy over seeds."""
+    found: dict[str, list[Known]] = {}
+    for file in sorted(trained.glob("*/architecture.yaml")):
+        described = read_description(file)
+        assert described.recipe
+        accuracy = yaml.safe_load(file.read_text())["origin"]["test_accuracy"]
+        network = Known(architecture=described.architecture, recipe=described.recipe, accuracy=accuracy)
+        found.setdefault(file.parent.name.rsplit("-", 1)[0], []).append(network)
+    return {name: replace(each[0], accuracy=fmean(one.accuracy for one in each)) for name, each in found.items()}
 
 
 def _cells(resamples: Resamples, read: Sequence[float], target: Sequence[float]) -> str:
@@ -76,17 +111,15 @@ def _cells(resamples: Resamples, read: Sequence[float], target: Sequence[float])
 
 
 def _trained(
-    proxies: Sequence[str], trials: Mapping[int, TrialRecord], source: Source, work: Path
-) -> dict[tuple[str, int], Curve]:
+    proxies: Sequence[str], known: Mapping[str, Known], source: Source, work: Path
+) -> dict[tuple[str, str], Curve]:
     """Train what WORK lacks, a process for each core."""
     work.mkdir(parents=True, exist_ok=True)
-    files = {
-        (proxy, number): work / f"{proxy.replace(':', '-')}-{number}.json" for proxy in proxies for number in trials
-    }
+    files = {(proxy, name): work / f"{proxy.replace(':', '-')}-{name}.json" for proxy in proxies for name in known}
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         missing = {
-            pool.submit(_train, trials[number], proxy, source): file
-            for (proxy, number), file in files.items()
+            pool.submit(_train, known[name], proxy, source): file
+            for (proxy, name), file in files.items()
             if not file.exists()
         }
         for done in as_completed(missing):
@@ -94,7 +127,7 @@ def _trained(
     return {key: json.loads(file.read_text()) for key, file in files.items()}
 
 
-def _train(trial: TrialRecord, proxy: str, source: Source) -> Curve:
+def _train(network: Known, proxy: str, source: Source) -> Curve:
     """Train one network; what diverges is as bad as chance."""
     import torch
 
@@ -106,11 +139,11 @@ def _train(trial: TrialRecord, proxy: str, source: Source) -> Curve:
     torch.set_num_threads(1)
     resolution, subset, epochs, *decay = proxy.split(":")
     seen = replace(source, resolution=int(resolution), subset=int(subset))
-    recipe = replace(Recipe(**trial.recipe), epochs=int(epochs), ema_decay=float(decay[0]) if decay else 0.0)
+    recipe = replace(network.recipe, epochs=int(epochs), ema_decay=float(decay[0]) if decay else 0.0)
     images = load(prepare(seen, seed=0), "cpu")
     torch.manual_seed(SEED)
     shape = images.shape
-    module = build(plan(trial.build_architecture(), shape.channels, shape.num_classes))
+    module = build(plan(network.architecture, shape.channels, shape.num_classes))
     accuracies, seconds = [], 0.0
     try:
         for result in Training(module, images, recipe, seed=SEED, device="cpu").epochs():
