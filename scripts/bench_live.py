@@ -7,6 +7,9 @@ DIRECTORY has CIFAR-10 as train.parquet. Searches see its first 15,000 images; w
 OptunaSearch and ASHAScheduler as they come, around our training: what it gets is the same space, recipe and images.
 Pairs take turns in who comes first. The baselines are trained with several recipes. The same command carries on
 where it was ended (a search that was interrupted begins anew); no search is left out.
+
+With --as-searched the winners are trained anew as in the search instead (its resolution, images and epochs), which
+tells how well it was searched, whether or not that training is a good one to search by.
 """
 
 import argparse
@@ -16,7 +19,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
 from functools import partial
@@ -59,6 +62,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=3, help="trainings that judge each network")
     parser.add_argument("--only", choices=("ours", "stock"), help="one side alone")
+    parser.add_argument("--as-searched", action="store_true", help="judge by trainings such as those of the search")
     parser.add_argument("--work", type=Path, required=True, help="where searches and results are kept")
     options = parser.parse_args()
     work: Path = options.work.absolute()
@@ -74,7 +78,14 @@ def main() -> None:
         for batch_size, lr in chain.from_iterable(RECIPES.values()):
             recipe = replace(base, batch_size=batch_size, lr=lr)
             winners[_baseline(name, batch_size, lr)] = {"architecture": named(name).to_dict(), "recipe": asdict(recipe)}
-    _print(_judged(winners, work, options.seeds), winners, options)
+    experiment = load_experiment(options.space)
+    if options.as_searched:
+        source = replace(experiment.images, name="parquet", root=work / "judged", test_images=None)
+        judge = partial(_judge, source=source, epochs=experiment.recipe.epochs, directory=work / "trained-as-searched")
+    else:
+        source = Source(name="parquet", root=work / "judged", subset=NUM_JUDGED, val_images=1000)
+        judge = partial(_judge, source=source, epochs=EPOCHS, directory=work / "trained")
+    _print(_judged(winners, judge, options.seeds), winners, options)
 
 
 def _baseline(name: str, batch_size: int, lr: float) -> str:
@@ -188,11 +199,13 @@ def _keep(place: Path, architecture: Architecture, recipe: Recipe, told: Mapping
     place.with_suffix(".json").write_text(json.dumps(found, indent=1))
 
 
-def _judged(winners: Mapping[str, Mapping[str, Any]], work: Path, seeds: int) -> dict[str, list[float]]:
-    """Return the test accuracies of every network, one per seed; two trainings at a time."""
+def _judged(
+    winners: Mapping[str, Mapping[str, Any]], judge: Callable[[Mapping[str, Any], int], float], seeds: int
+) -> dict[str, list[float]]:
+    """Return the test accuracies of every network, one per seed; as many trainings at a time as there are cores."""
     jobs = [(name, seed) for seed in range(1, seeds + 1) for name in winners]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
-        found = pool.map(_judge, [winners[name] for name, _ in jobs], [seed for _, seed in jobs], [work] * len(jobs))
+        found = pool.map(judge, [winners[name] for name, _ in jobs], [seed for _, seed in jobs])
         accuracies: dict[str, list[float]] = {name: [] for name in winners}
         for (name, _), accuracy in zip(jobs, found, strict=True):
             accuracies[name].append(accuracy)
@@ -200,16 +213,15 @@ def _judged(winners: Mapping[str, Mapping[str, Any]], work: Path, seeds: int) ->
     return accuracies
 
 
-def _judge(winner: Mapping[str, Any], seed: int, work: Path) -> float:
+def _judge(winner: Mapping[str, Any], seed: int, *, source: Source, epochs: int, directory: Path) -> float:
     import torch
 
     torch.set_num_threads(1)
     architecture = Architecture.from_dict(winner["architecture"])
-    recipe = replace(Recipe(**winner["recipe"]), epochs=EPOCHS)
-    source = Source(name="parquet", root=work / "judged", subset=NUM_JUDGED, val_images=1000)
+    recipe = replace(Recipe(**winner["recipe"]), epochs=epochs)
     key = f"{architecture_id(architecture)}-{recipe.lr:.4g}-{recipe.weight_decay:.4g}-{recipe.batch_size}-{seed}"
     _, trained = ressearch.train(
-        architecture, recipe=recipe, data=source, seed=seed, directory=work / "trained" / key, device="cpu"
+        architecture, recipe=recipe, data=source, seed=seed, directory=directory / key, device="cpu"
     )
     assert trained.test_accuracy is not None
     return trained.test_accuracy
