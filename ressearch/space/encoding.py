@@ -19,12 +19,14 @@ class Encoding:
 
     A choice of names has one entry for each, 1 for the chosen one; a number has its place between the lowest and the
     highest, from 0 to 1, in the logarithm under log. A parameter that exists under a condition has one entry more that
-    tells whether it does; where it does not, its names are all 0 and its number is 0.5. Last come the
-    logarithms of the network's parameters, multiply-adds, activations and searched blocks.
+    tells whether it does; where it does not, its names are all 0 and its number is 0.5. Then come the logarithms of the
+    network's parameters, multiply-adds, activations and searched blocks. Last, where both are searched, comes
+    that of the learning rate for one image of a batch, which good recipes of different batch sizes share (Goyal et al.
+    2017, arXiv:1706.02677, section 2.1).
 
     Attributes:
-        measures: Places of the entries of each searched field of the recipe, then of what the network costs: they
-            measure something, where most others are names.
+        measures: Places of the entries of each searched field of the recipe, then of what the network costs, and of the
+            learning rate for one image: they measure something, where most others are names.
     """
 
     def __init__(self, space: Space) -> None:
@@ -35,6 +37,7 @@ class Encoding:
             if parameter.axis == "depth"
         }
         self._encoders = {parameter.name: _encoder(parameter.domain) for parameter in space.parameters}
+        self._has_rate = {"lr", "batch_size"} <= set(space.searched_recipe)
         self.measures = tuple(self._found_measures(space.searched_recipe))
 
     def _found_measures(self, recipe: Collection[str]) -> Iterator[range]:
@@ -45,6 +48,8 @@ class Encoding:
                 yield range(place, place + size)
             place += size
         yield range(place, place + NUM_COSTS)
+        if self._has_rate:
+            yield range(place + NUM_COSTS, place + NUM_COSTS + 1)
 
     def vector(self, params: Mapping[str, Value], cost: Cost) -> NDArray[np.float64]:
         """Return the vector, of shape (length,), of a point by its active parameters and what its network costs."""
@@ -56,7 +61,10 @@ class Encoding:
             entries.extend(self._encoders[parameter.name](value))
         num_blocks = sum(weight * int(params[name]) for name, weight in self._depths.items() if name in params)
         counted = (cost.num_params, cost.num_macs, cost.num_activations, num_blocks)
-        return np.array([*entries, *(math.log(max(number, 1)) for number in counted)])
+        entries.extend(math.log(max(number, 1)) for number in counted)
+        if self._has_rate:
+            entries.append(math.log(float(params["lr"]) / float(params["batch_size"])))
+        return np.array(entries)
 
 
 class _Names:

@@ -28,7 +28,13 @@ def test_measures_are_the_recipe_and_the_costs() -> None:
         vectors = encoding.vector({**base, **params}, cost), encoding.vector(base, cost)
         return [place for place, (one, other) in enumerate(zip(*vectors, strict=True)) if one != other]
 
-    by_size, by_lr, costs = encoding.measures
-    assert sorted([moved_by(batch_size=64), moved_by(lr=0.3)]) == sorted([list(by_size), list(by_lr)])
+    by_size, by_lr, costs, rate = map(list, encoding.measures)
+    assert sorted([moved_by(batch_size=64), moved_by(lr=0.3)]) == sorted([by_size + rate, by_lr + rate])
+    assert moved_by(batch_size=64, lr=0.2) == sorted(by_size + by_lr)  # twice the rate for twice the images
     length = len(encoding.vector(base, cost))
-    assert list(costs) == list(range(length - NUM_COSTS, length))
+    assert costs + rate == list(range(length - NUM_COSTS - 1, length))
+
+
+def test_without_a_searched_batch_size_there_is_no_rate_for_one_image() -> None:
+    encoding = Encoding(parse_experiment(TEXT.replace("{choice: [32, 64]}", "64"), "x").space)
+    assert [len(measure) for measure in encoding.measures] == [1, NUM_COSTS]
