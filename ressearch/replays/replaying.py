@@ -109,7 +109,9 @@ class Setting:
                 steps.append(Step(seconds=clock.seconds, regret=oracle.best - truth))
 
         def look_up(spec: TrialSpec) -> Curve:
-            return oracle.curve(_candidate(experiment, ledger.records[spec.number]), spec.seed)
+            record = ledger.records[spec.number]
+            trial = record if record.trial_of is None else ledger.records[record.trial_of]
+            return oracle.curve(_candidate(experiment, trial), spec.seed)
 
         ledger = Ledger(MemoryStore(), watch)
         allowance = Allowance(budget, directions, clock=clock)
