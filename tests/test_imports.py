@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "schedulers": {"schedulers"},
     "space": {"space", "arch", "training.recipe"},
     "store": {"store", "arch", "space", "training.recipe"},
-    "samplers": {"samplers", "arch.InfeasibleError", "space", "store"},
+    "samplers": {"samplers", "arch.Cost", "arch.InfeasibleError", "space", "store"},
     "experiment": {
         "experiment",
         "arch",
