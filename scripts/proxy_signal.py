@@ -55,8 +55,8 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="directory of results")
     options = parser.parse_args()
     if (options.long / "trained").is_dir():
-        known, source = _judged(options.long / "trained"), Source(name="parquet", root=options.long / "searched")
-        source = replace(source, val_images=3000, test_images=0)
+        known = _judged(options.long / "trained")
+        source = Source(name="parquet", root=options.long / "searched", val_images=3000, test_images=0)
     else:
         known, source = _audited(open_study(options.long)), kept_source(options.long)
     curves = _trained(options.proxies, known, source, options.work)

@@ -43,13 +43,13 @@ Floats = NDArray[np.float64]
 class Gp(SamplerSettings):
     """Train the network whose augmented expected improvement is highest under a Gaussian process.
 
-    Where time ends the search, it is the improvement for each second that the network would train. The process sees
-    every trial as numbers: its parameters, and what its network costs. A trial that was stopped early enters with its
-    accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted of it. It
-    chooses among random draws and children of the best trials. Each of the first trials is the one of a few random
-    draws with most parameters and multiply-adds for its activations, since that says something of a network before it
-    is trained; where an earlier study is known, every other one is a mutation of its best. With several objectives each
-    proposal weighs them anew, at random, and the first trials are plain random draws.
+    Where a number of trials alone does not end the search, it is the improvement for each second that the network would
+    train. The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped
+    early enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is
+    predicted of it. It chooses among random draws and children of the best trials. Each of the first trials is the one
+    of a few random draws with most parameters and multiply-adds for its activations, since that says something of a
+    network before it is trained; where an earlier study is known, every other one is a mutation of its best. With
+    several objectives each proposal weighs them anew, at random, and the first trials are plain random draws.
 
     Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Huang et al. 2006,
     doi:10.1007/s10898-005-2454-3 (augmented: for noisy scores); Ginsbourger et al. 2010,

@@ -20,9 +20,9 @@ class Encoding:
     A choice of names has one entry for each, 1 for the chosen one; a number has its place between the lowest and the
     highest, from 0 to 1, in the logarithm under log. A parameter that exists under a condition has one entry more that
     tells whether it does; where it does not, its names are all 0 and its number is 0.5. Then come the logarithms of the
-    network's parameters, multiply-adds, activations and searched blocks. Last, where both are searched, comes
-    that of the learning rate for one image of a batch, which good recipes of different batch sizes share (Goyal et al.
-    2017, arXiv:1706.02677, section 2.1).
+    network's parameters, multiply-adds, activations and searched blocks. Last, where both are searched, comes that of
+    the learning rate for one image of a batch, which good recipes of different batch sizes share (Goyal et al. 2017,
+    arXiv:1706.02677, section 2.1).
 
     Attributes:
         measures: Places of the entries of each searched field of the recipe, then of what the network costs, and of the
