@@ -44,17 +44,19 @@ class Gp(SamplerSettings):
     """Train the network whose augmented expected improvement is highest under a Gaussian process.
 
     Where a number of trials alone does not end the search, it is the improvement for each second that the network would
-    train. The process sees every trial as numbers: its parameters, and what its network costs. A trial that was stopped
-    early enters with its accuracy plus what complete trials gained from that epoch on; one that runs, with what is
-    predicted of it. It chooses among random draws and children of the best trials. Each of the first trials is the one
-    of a few random draws with most parameters and multiply-adds for its activations, since that says something of a
-    network before it is trained; where an earlier study is known, every other one is a mutation of its best. With
-    several objectives each proposal weighs them anew, at random, and the first trials are plain random draws.
+    train. A short training hardly feels weight decay, so that trials say little of it; the farther its product with the
+    learning rate is from the recipe's own, the less is hoped of a network, unless trials do say more. The process sees
+    every trial as numbers: its parameters, and what its network costs. A trial that was stopped early enters with its
+    accuracy plus what complete trials gained from that epoch on; one that runs, with what is predicted of it. It
+    chooses among random draws and children of the best trials. Each of the first trials is the one of a few random
+    draws with most parameters and multiply-adds for its activations, since that says something of a network before it
+    is trained; where an earlier study is known, every other one is a mutation of its best. With several objectives each
+    proposal weighs them anew, at random, and the first trials are plain random draws.
 
     Sources: Jones et al. 1998, doi:10.1023/A:1008306431147 (expected improvement); Huang et al. 2006,
     doi:10.1007/s10898-005-2454-3 (augmented: for noisy scores); Ginsbourger et al. 2010,
     doi:10.1007/978-3-642-10701-6_6 (running trials); Snoek et al. 2012, arXiv:1206.2944, section 3.2 (for each second);
-    Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
+    Hvarfner et al. 2022, arXiv:2204.11051 (times a prior); Knowles 2006, doi:10.1109/TEVC.2005.851274 (random weights).
     """
 
     learns_from_stopped: ClassVar[bool] = True
@@ -99,7 +101,9 @@ class _Gp(Sampler):
             return None
         waiting = list(self._waiting.values())
         improvements, means = self._improvements(scores, np.array([vector for _, vector in waiting]))
-        improvements /= self._seconds([candidate for candidate, _ in waiting])
+        candidates = [candidate for candidate, _ in waiting]
+        improvements *= [self._task.likeliness(candidate) for candidate in candidates]
+        improvements /= self._seconds(candidates)
         order = np.lexsort((-means, -improvements))  # the means where no improvement is in sight
         chosen: Candidate = waiting[order[0]][0]
         self._waiting = {waiting[index][0].id: waiting[index] for index in order[1 : MAX_WAITING + 1]}
@@ -141,7 +145,7 @@ class _Gp(Sampler):
         if len(self._task.objectives) > 1:
             return self._drawn()
         fresh = (candidate for candidate in self._feasible(NUM_SCREENED, self._drawn) if candidate.id not in self._seen)
-        largest = max(fresh, key=_size, default=None)
+        largest = max(fresh, key=lambda candidate: _size(candidate) * self._task.likeliness(candidate), default=None)
         return largest.params if largest else None
 
     def _refill(self, scores: Floats) -> None:

@@ -24,6 +24,7 @@ class Task:
     candidate: resolves a point to its network and what that costs; raises as `Space.candidate`.
     parents: points that are known to be good: the best of an earlier study.
     seconds: predicts how long a network would train; None while nobody knows, or where time is not what is short.
+    likeliness: weighs a candidate, from 0 to 1, by what is known beforehand and short trainings do not tell.
     """
 
     space: Space
@@ -33,6 +34,7 @@ class Task:
     seed: int
     parents: tuple[Params, ...] = ()
     seconds: Callable[[Cost], float | None] = lambda _: None
+    likeliness: Callable[[Candidate], float] = lambda _: 1.0
 
 
 class Sampler(ABC):

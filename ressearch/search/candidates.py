@@ -1,8 +1,10 @@
 """Which candidate comes next: the sampler's proposals and random draws, without refused ones and duplicates."""
 
+import math
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from ressearch.arch import Cost, InfeasibleError
 from ressearch.experiment import Experiment
@@ -56,6 +58,7 @@ class CandidateSource:
             seed=seed,
             parents=experiment.session.parents,
             seconds=seconds,
+            likeliness=partial(_likeliness, experiment),
         )
         self._sampler = experiment.sampler.start(task)
         self._random = random.Random(seed)
@@ -113,3 +116,16 @@ class CandidateSource:
         if rule:
             self.refused[rule] += 1
         return (None if rule else candidate), rule
+
+
+def _likeliness(experiment: Experiment, candidate: Candidate) -> float:
+    """Weigh weight decay, where it is searched, by how near its product with the learning rate is to the recipe's own.
+
+    It is 1 there, and half at twice or half of that. A training of a few epochs hardly feels weight decay, though a
+    longer one does (trials/README.md). The shape is a Cauchy distribution's, so that trials which do tell outweigh it.
+    """
+    own = experiment.recipe.intrinsic_lr
+    if "weight_decay" not in experiment.space.searched_recipe or not own:
+        return 1.0
+    ratio = experiment.recipe_of(candidate).intrinsic_lr / own
+    return 1 / (1 + math.log2(max(ratio, 1e-9)) ** 2)

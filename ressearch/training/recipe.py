@@ -85,6 +85,14 @@ class Recipe:
                 f"0 <= warmup_epochs < epochs must hold, got {self.warmup_epochs} with epochs={self.epochs}"
             )
 
+    @property
+    def intrinsic_lr(self) -> float:
+        """Learning rate times weight decay: 1 over the steps that weight decay takes to show.
+
+        Source: Li et al. 2020, arXiv:2010.02916.
+        """
+        return self.lr * self.weight_decay
+
 
 DEFAULTS: Mapping[str, Any] = asdict(Recipe())
 """Every field with its default, which is also what it had where an earlier version did not keep it."""

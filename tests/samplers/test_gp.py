@@ -16,6 +16,7 @@ from ressearch.samplers.gp import MAX_WAITING, Gp, predicted_points
 from ressearch.search.candidates import CandidateSource
 from ressearch.space import random_choose
 from ressearch.store.record import TrialRecord
+from ressearch.training.recipe import Recipe
 
 Made = Callable[..., Experiment]
 Ended = Callable[..., TrialRecord]
@@ -110,6 +111,33 @@ def test_where_seconds_are_known_it_gains_as_much_in_fewer(made: Made, trained: 
         worst.append(max(value for _, value in found))
     assert macs[1] < 0.85 * macs[0]
     assert min(worst) > 0.88
+
+
+def decayed(made: Made, trained: Ended, score: Callable[[float], float], lr: str = "0.1") -> list[Recipe]:
+    """Recipes of a search after its first ten trials; of the recipe's own, lr times weight decay is 5e-5."""
+    space = f"""\
+  depth: {{int: {{low: 1, high: 3}}}}
+  width: [{{choice: [8, 12, 16]}}, {{choice: [16, 24, 32]}}]
+recipe: {{epochs: 4, lr: {lr}, weight_decay: {{float: {{low: 0.00001, high: 0.1, log: true}}}}}}
+"""
+    chance = Random(3)
+
+    def scored(candidate: Any) -> float:
+        return 0.02 * candidate.params["depth"] + chance.gauss(0, 0.01) + score(candidate.params["weight_decay"])
+
+    _, found = session(made, trained, scored, 40, space)
+    return [made(space).recipe_of(candidate) for candidate, _ in found[10:]]
+
+
+@pytest.mark.parametrize("lr", ["0.1", "{float: {low: 0.01, high: 1.0, log: true}}"], ids=["decay", "decay and lr"])
+def test_where_trials_say_nothing_of_it_weight_decay_suits_the_rate(lr: str, made: Made, trained: Ended) -> None:
+    found = decayed(made, trained, lambda _: 0.5, lr)
+    assert sum(5e-5 / 3 < recipe.intrinsic_lr < 3 * 5e-5 for recipe in found) > 20
+
+
+def test_weight_decay_goes_where_trials_are_better(made: Made, trained: Ended) -> None:
+    found = decayed(made, trained, lambda decay: 0.5 + 0.05 * math.log10(decay))
+    assert sum(recipe.weight_decay > 0.03 for recipe in found[10:]) > 14
 
 
 def test_failures_and_numbers_off_the_scale_hide_nothing(made: Made, trained: Ended) -> None:
