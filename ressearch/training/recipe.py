@@ -87,7 +87,7 @@ class Recipe:
 
     @property
     def intrinsic_lr(self) -> float:
-        """Learning rate times weight decay: 1 over the steps that weight decay takes to show.
+        """Learning rate times weight decay, which takes about 1 over that of steps to show.
 
         Source: Li et al. 2020, arXiv:2010.02916.
         """
